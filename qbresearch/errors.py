@@ -1,0 +1,73 @@
+"""Errors a user can cause, written as sentences, and the exit codes that go with them.
+
+Two kinds of exception exist in the package. A :class:`QbError` is something the user can put right: the
+command line prints it without a traceback. Everything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_DONE = 0
+EXIT_FINDINGS = 1
+EXIT_INPUT = 2
+EXIT_RUNS_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+
+class QbError(Exception):
+    """Base of every error the user can put right; ``exit_code`` is what the command returns."""
+
+    exit_code = EXIT_INPUT
+
+
+class InputError(QbError):
+    """What is wrong, where, what was found, what was expected, and how to put it right (all in Chinese).
+
+    Parameters
+    ----------
+    problem, where, found, expected, fix : str
+        One sentence or phrase each. ``where`` names file, sheet, row and column as far as they are known.
+    """
+
+    def __init__(self, problem: str, *, where: str, found: str, expected: str, fix: str) -> None:
+        self.problem, self.where, self.found, self.expected, self.fix = problem, where, found, expected, fix
+        super().__init__(f"{problem}\n  位置：{where}\n  看到：{found}\n  应为：{expected}\n  办法：{fix}")
+
+
+class CitationError(InputError):
+    """A cited file (standard, column contract, passport) breaks its own form."""
+
+
+class RunError(QbError):
+    """Some notebook runs of a batch failed; the others are kept."""
+
+    exit_code = EXIT_RUNS_FAILED
+
+
+def check_choice(value: object, allowed: Iterable[object], *, name: str, where: str) -> object:
+    """Return ``value`` if it is one of ``allowed``; otherwise raise :class:`InputError` listing all choices.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave.
+    allowed : iterable
+        Every accepted value.
+    name : str
+        What the value is, in Chinese (``"参数"``).
+    where : str
+        Where it was given.
+    """
+    allowed = tuple(allowed)
+    if value in allowed:
+        return value
+    near = difflib.get_close_matches(str(value), [str(a) for a in allowed], n=1)
+    raise InputError(
+        f"没有这个{name}",
+        where=where,
+        found=repr(value),
+        expected="下列之一：" + "、".join(str(a) for a in allowed),
+        fix=f"是不是想写 {near[0]}？" if near else "请从上面列出的值中选一个",
+    )

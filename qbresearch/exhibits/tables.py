@@ -1,0 +1,104 @@
+"""Tidy frames in, printable tables out. Rounding, percent signs and thousands separators appear here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pandas as pd
+
+ABSENT = "—"
+VERDICT_WORDS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "": ABSENT}
+FRAGILE_MARK = "▲"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One printed column: where its values come from, its heading with unit, how it is written and aligned."""
+
+    name: str
+    label: str
+    write: Callable[[Any], str]
+    align: str = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """A table ready to print: headings and alignment, rows of text, and a tone for each row (see ``blocks.TONES``)."""
+
+    columns: tuple[dict[str, str], ...]
+    rows: tuple[tuple[str, ...], ...]
+    tones: tuple[str, ...] = ()
+
+
+def report_table(frame: pd.DataFrame, columns: Iterable[Column], *, tone: str | None = None) -> ReportTable:
+    """Write a frame's columns as text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows in printing order.
+    columns : iterable of Column
+    tone : str, optional
+        Column of verdicts whose value becomes the row's tone.
+    """
+    columns = tuple(columns)
+    cells = [[c.write(v) for v in frame[c.name]] for c in columns]
+    tones = tuple(str(v) or "plain" for v in frame[tone]) if tone else ()
+    return ReportTable(
+        tuple({"label": c.label, "align": c.align} for c in columns), tuple(zip(*cells, strict=True)), tones
+    )
+
+
+def text(name: str, label: str, words: dict[Any, str] | None = None) -> Column:
+    """A left-aligned column of words, optionally translated."""
+    def write(value: Any) -> str:
+        if pd.isna(value) or value == "":
+            return ABSENT
+        return (words or {}).get(value, str(value))
+
+    return Column(name, label, write, "left")
+
+
+def count(name: str, label: str) -> Column:
+    """Whole numbers with thousands separators."""
+    return Column(name, label, lambda v: ABSENT if pd.isna(v) else f"{int(round(v)):,}")
+
+
+def fixed(name: str, label: str, decimals: int) -> Column:
+    """Numbers with a fixed number of decimals, halves rounded up (四舍五入)."""
+    return Column(name, label, lambda v: fixed_point(v, decimals))
+
+
+def signed(name: str, label: str, decimals: int) -> Column:
+    """Differences, always with their sign."""
+    def write(value: Any) -> str:
+        digits = fixed_point(value, decimals)
+        return digits if digits == ABSENT or digits.startswith("−") else f"+{digits}"
+
+    return Column(name, label, write)
+
+
+def percent(name: str, label: str, decimals: int = 1) -> Column:
+    """Shares between 0 and 1, printed as percentages."""
+    return Column(name, label, lambda v: ABSENT if pd.isna(v) else fixed_point(v * 100, decimals) + "%")
+
+
+def verdict(name: str, label: str) -> Column:
+    """Verdicts as words."""
+    return Column(name, label, lambda v: VERDICT_WORDS[v], "center")
+
+
+def mark(name: str, label: str) -> Column:
+    """A sign where a boolean is true."""
+    return Column(name, label, lambda v: FRAGILE_MARK if v else "", "center")
+
+
+def fixed_point(value: Any, decimals: int) -> str:
+    """A number with fixed decimals, halves rounded up as its shortest decimal form shows them; ``—`` if missing."""
+    if value is None or pd.isna(value):
+        return ABSENT
+    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    return f"{rounded:,f}".replace("-", "−")

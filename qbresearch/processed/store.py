@@ -1,0 +1,160 @@
+"""Processed tables on disk: where they are, what they rest on, and how to load a county of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qbresearch.errors import InputError, check_choice
+from qbresearch.project import Project
+from qbresearch.provenance import file_sha256
+from qbresearch.raw.columns import TableContract, load_table
+from qbresearch.raw.reading import PROBLEM_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything a processed table depends on; a change in any of it means a rebuild."""
+
+    table: str
+    passport_sha256: str
+    inputs: Mapping[str, str]
+    code_sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TableProvenance:
+    """What is known about one processed table: the facts of its passport, checksums, and problems noticed."""
+
+    source: str
+    title: str
+    description: str
+    licence: str
+    accessed: str
+    kind: str
+    rows: int
+    sha256: str
+    content_sha256: str
+    counties: Mapping[str, str]
+    years: Mapping[str, list[int]]
+    problems: list[dict[str, Any]]
+    recipe: Recipe
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are invented."""
+        return self.kind == "simulated"
+
+    def problems_frame(self) -> pd.DataFrame:
+        """The notices that stood when the table was built (columns ``PROBLEM_COLUMNS``)."""
+        return pd.DataFrame(self.problems, columns=PROBLEM_COLUMNS)
+
+    def is_intact(self, project: Project) -> bool:
+        """Whether the Parquet file is there with the recorded bytes."""
+        path = table_path(project, self.source)
+        return path.exists() and file_sha256(path) == self.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolTable:
+    """Rows of one processed table with the contract and provenance they came with.
+
+    ``frame`` has one row a school and year in the contract's columns and units.
+    """
+
+    frame: pd.DataFrame
+    contract: TableContract
+    provenance: TableProvenance
+
+    def for_years(self, *years: int) -> SchoolTable:
+        """Only the rows of these school years."""
+        return SchoolTable(self.frame[self.frame["school_year"].isin(years)], self.contract, self.provenance)
+
+    def county_names(self) -> dict[str, str]:
+        """County code to name (the code itself where the data have no name)."""
+        if "county_name" not in self.frame:
+            return {str(c): str(c) for c in self.frame["county_code"].unique()}
+        return dict(self.frame[["county_code", "county_name"]].drop_duplicates().astype(str).itertuples(index=False))
+
+
+def table_path(project: Project, source_id: str) -> Path:
+    """The Parquet file of a source."""
+    return project.processed / source_id / "table.parquet"
+
+
+def provenance_path(project: Project, source_id: str) -> Path:
+    """The JSON file beside it."""
+    return project.processed / source_id / "table.json"
+
+
+def list_built(project: Project) -> tuple[str, ...]:
+    """Ids of the sources that have been built."""
+    return tuple(sorted(p.parent.name for p in project.processed.glob("*/table.json")))
+
+
+def read_provenance(project: Project, source_id: str) -> TableProvenance | None:
+    """Provenance of a source's processed table, or ``None`` if it has not been built."""
+    path = provenance_path(project, source_id)
+    if not path.exists():
+        return None
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return TableProvenance(**{**data, "recipe": Recipe(**data["recipe"])})
+
+
+def load_schools(project: Project, source_id: str, *, county_code: str | None = None) -> SchoolTable:
+    """Load a source's processed table, all counties or one.
+
+    Raises
+    ------
+    InputError
+        The source has not been built, or holds no such county.
+    """
+    provenance = read_provenance(project, source_id)
+    if provenance is None:
+        raise InputError(
+            "数据还没有处理", where=f"data/processed/{source_id}", found="没有处理好的表",
+            expected="先由 data/raw 生成", fix=f"运行 qbresearch build {source_id}",
+        )
+    filters = None
+    if county_code is not None:
+        check_choice(county_code, tuple(provenance.counties), name="县", where=f"数据 {source_id}")
+        filters = [("county_code", "==", county_code)]
+    frame = pd.read_parquet(table_path(project, source_id), filters=filters)
+    return SchoolTable(frame, load_table(provenance.recipe.table), provenance)
+
+
+@dataclass(frozen=True, slots=True)
+class DataIndex:
+    """Answers what a batch asks about the data before it runs anything."""
+
+    project: Project
+
+    def sources(self) -> tuple[str, ...]:
+        """Ids of the built sources."""
+        return list_built(self.project)
+
+    def counties(self, source_id: str) -> tuple[str, ...]:
+        """County codes a source holds."""
+        return tuple(self._provenance(source_id).counties)
+
+    def years(self, source_id: str, county_code: str) -> tuple[int, ...]:
+        """School years a county has rows for."""
+        return tuple(self._provenance(source_id).years.get(county_code, ()))
+
+    def slice_sha256(self, source_id: str, county_code: str | None) -> str:
+        """Checksum of the rows a job reads: one county's, or (``None``) the whole table's."""
+        provenance = self._provenance(source_id)
+        return provenance.content_sha256 if county_code is None else provenance.counties[county_code]
+
+    def _provenance(self, source_id: str) -> TableProvenance:
+        check_choice(source_id, self.sources(), name="数据来源", where="data/processed")
+        return read_provenance(self.project, source_id)

@@ -1,0 +1,81 @@
+"""Checksums, versions and atomic writes: the facts that let somebody else repeat a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+PACKAGE = Path(__file__).parent
+REPORTED_PACKAGES = (
+    "qbresearch", "numpy", "pandas", "scipy", "statsmodels", "seaborn", "matplotlib", "papermill", "openpyxl", "pyarrow",
+)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 of a text in UTF-8, as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def json_sha256(value: object) -> str:
+    """SHA-256 of a JSON-able value, independent of key order."""
+    return text_sha256(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+
+
+def frame_sha256(frame: pd.DataFrame) -> str:
+    """SHA-256 of a table's columns and cells, independent of the index and of the file that holds it."""
+    return text_sha256(frame.to_csv(index=False, float_format="%.17g", lineterminator="\n"))
+
+
+@cache
+def code_sha256() -> str:
+    """SHA-256 over every module, template and cited file of the package, so that a changed rule is noticed."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*")):
+        if path.suffix in {".py", ".toml"}:
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that numbers depend on."""
+    return {name: metadata.version(name) for name in REPORTED_PACKAGES}
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old bytes or the new ones, never half of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """:func:`write_bytes` for a text in UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """:func:`write_bytes` for a mapping, as indented JSON with Chinese left readable."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,126 @@
+"""Relations that must hold between the cells of a row and between the rows of a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qbresearch.raw.columns import Check, TableContract
+from qbresearch.raw.reading import NOTICE, PROBLEM_COLUMNS, Problems
+
+SUM_TOLERANCE = 1e-6
+
+
+def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
+    """Check a table that was read against what its contract says about rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`qbresearch.raw.reading.read_file` returns it; several files may be stacked.
+
+    Returns
+    -------
+    DataFrame
+        Problems with columns ``PROBLEM_COLUMNS``: empty required cells, repeated keys, sums that do not add up, parts
+        larger than their whole, implausible values per student, stages a school type does not teach, unknown parents.
+    """
+    problems: list[tuple] = []
+    for file, rows in table.groupby("_file", sort=False, dropna=False):
+        found = Problems(str(file))
+        _check_blank(rows, contract, found)
+        for check in contract.checks:
+            _CHECKS[check.kind](rows, check, contract, found)
+        problems += found.rows
+    found = Problems("")
+    _check_key(table, contract, found)
+    if "parent_code" in table:
+        _check_parents(table, found)
+    if "school_type" in table:
+        _check_stages(table, contract, found)
+    return pd.DataFrame([*problems, *found.rows], columns=PROBLEM_COLUMNS)
+
+
+def needs(table: pd.DataFrame, column_stage: str, contract: TableContract) -> pd.Series:
+    """Whether each school teaches the stage a column belongs to (columns without a stage belong to all)."""
+    if not column_stage or "school_type" not in table:
+        return pd.Series(True, index=table.index)
+    stages = {c.id: c.stages for c in contract.column("school_type").choices}
+    return table["school_type"].map(lambda t: column_stage in stages.get(t, ()), na_action="ignore").eq(True)
+
+
+def _check_blank(rows: pd.DataFrame, contract: TableContract, found: Problems) -> None:
+    for column in contract.columns:
+        if column.optional or column.blank_allowed or column.name not in rows:
+            continue
+        blank = rows[rows[column.name].isna() & needs(rows, column.stage, contract)]
+        for _, row in blank.iterrows():
+            if column.is_number:
+                found.add(row["_sheet"], row["_row"], column.label_zh, None, f"一个数（{column.unit or '数'}），零填 0",
+                          "补上数据；现按缺失处理，相关结论为“无法判定”", level=NOTICE)
+            else:
+                found.add(row["_sheet"], row["_row"], column.label_zh, None, column.meaning, "补上")
+
+
+def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
+    parts = rows[list(check.of)]
+    complete = parts.notna().all(axis=1) & rows[check.column].notna()
+    wrong = complete & ((parts.sum(axis=1) - rows[check.column]).abs() > SUM_TOLERANCE)
+    for index, row in rows[wrong].iterrows():
+        found.add(row["_sheet"], row["_row"], contract.label(check.column), f"{row[check.column]:.12g}",
+                  f"各分项之和 {parts.loc[index].sum():.12g}", check.fix)
+
+
+def _check_at_most(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
+    whole = rows[list(check.of)].sum(axis=1, min_count=len(check.of))
+    for index, row in rows[rows[check.column] > whole + SUM_TOLERANCE].iterrows():
+        found.add(row["_sheet"], row["_row"], contract.label(check.column), f"{row[check.column]:.12g}",
+                  f"不大于{'＋'.join(contract.label(c) for c in check.of)} {whole[index]:.12g}", check.fix)
+
+
+def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
+    students = rows[list(check.of)].sum(axis=1, min_count=1)
+    ratio = rows[check.column] / students.where(students > 0)
+    label, unit = contract.label(check.column), contract.column(check.column).unit
+    for index, row in rows[(ratio < check.min) | (ratio > check.max)].iterrows():
+        found.add(row["_sheet"], row["_row"], label, f"生均 {ratio[index]:.6g} {unit}",
+                  f"生均 {check.min:g} 至 {check.max:g} {unit}", check.fix, level=NOTICE)
+
+
+_CHECKS = {"sum": _check_sum, "at_most": _check_at_most, "per_student": _check_per_student}
+
+
+def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
+    keys = [k for k in contract.key if k in table]
+    complete = table[table[keys].notna().all(axis=1)]
+    for _, row in complete[complete.duplicated(keys)].iterrows():
+        words = "、".join(f"{contract.label(k)} {row[k]}" for k in keys)
+        found.file = row["_file"]
+        found.add(row["_sheet"], row["_row"], contract.label(keys[-1]), row[keys[-1]], f"只出现一次（{words}）",
+                  "删去重复的一行，或改正代码、学年")
+
+
+def _check_parents(table: pd.DataFrame, found: Problems) -> None:
+    keys = ["county_code", "school_year"]
+    known = set(table[[*keys, "school_code"]].astype("string").itertuples(index=False, name=None))
+    campus = table["counted"].eq("no").fillna(False)
+    for _, row in table[campus].iterrows():
+        found.file = row["_file"]
+        parent = row["parent_code"]
+        if pd.isna(parent):
+            found.add(row["_sheet"], row["_row"], "所属学校标识码", None, "不计校数的校区须填所属学校",
+                      "填所属学校的标识码，或把“是否计校数”改为“是”")
+        elif (str(row["county_code"]), str(row["school_year"]), str(parent)) not in known:
+            found.add(row["_sheet"], row["_row"], "所属学校标识码", parent, "同县同学年表中已有的学校标识码",
+                      "核对标识码，或补上所属学校")
+
+
+def _check_stages(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
+    labels = contract.choice_labels("school_type")
+    for column in contract.columns:
+        if not column.stage or column.name not in table:
+            continue
+        taught = needs(table, column.stage, contract) | table["school_type"].isna()
+        for _, row in table[~taught & (table[column.name] > 0)].iterrows():
+            found.file = row["_file"]
+            found.add(row["_sheet"], row["_row"], column.label_zh, f"{row[column.name]:.12g}",
+                      f"{labels[row['school_type']]}没有这一学段，应为空白或 0", "核对办学类型或学生、教师数")

@@ -1,0 +1,314 @@
+"""What a notebook opens: one county (or a set), its standard, and the exhibits that end up in a report.
+
+A :class:`Study` computes each result once and hands out blocks that carry their source line with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from qbresearch.errors import InputError
+from qbresearch.exhibits.blocks import FigureBlock, FindingBlock, OpeningBlock, RecordBlock, TableBlock
+from qbresearch.exhibits.style import figure_png, use_style
+from qbresearch.exhibits.tables import ReportTable
+from qbresearch.processed.published import load_published
+from qbresearch.processed.store import SchoolTable, load_schools
+from qbresearch.project import Project, find_project
+from qbresearch.results.attainment import AttainmentResult, assess
+from qbresearch.results.indicators import IndicatorTable, compute_indicators
+from qbresearch.results.parts import StageParts, stage_parts
+from qbresearch.results.readings import compare_readings, open_readings
+from qbresearch.results.references import published_ranges
+from qbresearch.rules.citations import STATUS_LABELS
+from qbresearch.rules.standards import COMPOSITE_CV, CV, Standard, load_standard, school_year_start
+
+SIMULATED = "模拟数据：全部学校与数值均由程序生成，不代表任何真实地区。"
+
+
+@dataclass(frozen=True)
+class Study:
+    """One notebook's data and rules.
+
+    data : the whole panel that was loaded (every year; one county, or all). school_year and stage say which part the
+    notebook is about; ``stage`` is empty in a notebook that looks at all stages.
+    """
+
+    data: SchoolTable
+    standard: Standard
+    source_id: str
+    county_code: str
+    school_year: int
+    stage: str
+    seed: int
+    project: Project
+
+    # --- words ---------------------------------------------------------------------------------------------------
+
+    @property
+    def county_name(self) -> str:
+        """Name of the county (of the set: the title of the data)."""
+        return self.data.county_names()[self.county_code] if self.county_code else self.data.provenance.title
+
+    @property
+    def stage_label(self) -> str:
+        """Chinese name of the stage."""
+        return self.standard.stage(self.stage).label_zh if self.stage else ""
+
+    @property
+    def year_label(self) -> str:
+        """The school year as reports write it."""
+        return f"{self.school_year}—{self.school_year + 1} 学年"
+
+    @property
+    def place(self) -> str:
+        """County, year and stage in words, to begin a sentence with."""
+        return f"{self.county_name if self.county_code else '各县'}{self.year_label}{self.stage_label}"
+
+    @property
+    def source(self) -> str:
+        """Line under every table and figure."""
+        return f"数据来源：{self.data.provenance.description}。"
+
+    def group_words(self) -> dict[str, str]:
+        """Group ids to the words of the column contract (urban: 城区); empty where groups are their own words."""
+        column = self.data.contract.column("location")
+        return {c.id: c.labels[0] for c in column.choices}
+
+    def type_words(self) -> dict[str, str]:
+        """School type ids to Chinese words."""
+        return self.data.contract.choice_labels("school_type") if "school_type" in self.data.frame else {}
+
+    # --- results -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def parts(self) -> StageParts:
+        """Stage parts of all years loaded."""
+        return stage_parts(self.data.frame, self.standard, self.data.contract)
+
+    @cached_property
+    def indicators(self) -> IndicatorTable:
+        """Indicators of the study's stage in all years loaded."""
+        table = compute_indicators(self.parts, self.standard)
+        return table.for_stage(self.stage) if self.stage else table
+
+    @cached_property
+    def this_year(self) -> IndicatorTable:
+        """Indicators of the study's year and stage."""
+        rows = self.indicators.keys["school_year"].eq(self.school_year).to_numpy()
+        if not rows.any():
+            raise InputError(
+                "这一学年没有可评估的学校", where=f"{self.source_id} {self.county_code} {self.stage_label}",
+                found=str(self.school_year),
+                expected="、".join(str(y) for y in sorted(self.indicators.keys["school_year"].unique())),
+                fix="改 school_year 参数，或先把这一学年的数据放进 data/raw 再运行 qbresearch build",
+            )
+        return self.indicators.select(rows)
+
+    @cached_property
+    def attainment(self) -> AttainmentResult:
+        """Verdicts for the study's year and stage."""
+        return assess(self.this_year)
+
+    @cached_property
+    def attainment_by_year(self) -> AttainmentResult:
+        """Verdicts for every year loaded."""
+        return assess(self.indicators)
+
+    @property
+    def schools(self) -> pd.DataFrame:
+        """Schools of the study's year as read from the raw files, whether judged or not."""
+        return self.data.for_years(self.school_year).frame
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """Schools of the study's year and stage that the standard leaves out, with reason and clause."""
+        rows = self.parts.excluded
+        rows = rows[rows["school_year"] == self.school_year]
+        return rows[rows["stage"] == self.stage] if self.stage else rows
+
+    @property
+    def merged(self) -> pd.DataFrame:
+        """Campuses of the study's year that were added to their school."""
+        return self.parts.merged[self.parts.merged["school_year"] == self.school_year]
+
+    def files(self) -> pd.DataFrame:
+        """The raw files behind the study's year, with checksums (columns ``file, rows, sha256``)."""
+        rows = self.schools.groupby("source_file").size().rename("rows").reset_index(name="rows")
+        known = self.data.provenance.recipe.inputs
+        return rows.rename(columns={"source_file": "file"}).assign(sha256=lambda d: d["file"].map(known))
+
+    def problems(self) -> pd.DataFrame:
+        """What was noticed in those files when they were read (columns ``PROBLEM_COLUMNS``)."""
+        found = self.data.provenance.problems_frame()
+        return found[found["file"].isin(self.files()["file"])]
+
+    def published(self) -> pd.DataFrame:
+        """Published coefficients of variation of the study's standard and stage; see
+        :func:`qbresearch.results.references.published_ranges`."""
+        published = load_published(self.project, standard_id=self.standard.id)
+        return published_ranges(published, self.standard, self.stage)
+
+    def readings(self) -> pd.DataFrame:
+        """The default reading of the scope beside the others; see :func:`qbresearch.results.readings.compare_readings`."""
+        return compare_readings(self.schools, self.standard, self.data.contract, stage=self.stage)
+
+    # --- exhibits ------------------------------------------------------------------------------------------------
+
+    def opening(self, title: str) -> OpeningBlock:
+        """First block of a notebook: what it is about, what it rests on, what a reader must know."""
+        provenance = self.data.provenance
+        facts = [
+            ("数据", provenance.description),
+            ("数据许可", provenance.licence),
+            ("取得日期", provenance.accessed),
+            ("数据校验", f"sha256 {provenance.content_sha256}"),
+            ("标准", f"{self.standard.label_zh}（{self.standard.document}；{self.standard.id}，sha256 {self.standard.sha256[:16]}…）"),
+            ("标准取用日", f"{self.standard.on:%Y-%m-%d}"),
+        ]
+        if self.county_code:
+            facts.insert(0, ("地区", f"{self.county_name}（{self.county_code}）"))
+        return OpeningBlock(
+            title=title,
+            facts=tuple(facts),
+            cautions=tuple(self._cautions()),
+            simulated=provenance.simulated,
+            parameters={
+                "source_id": self.source_id, "county_code": self.county_code, "school_year": self.school_year,
+                "stage": self.stage, "standard_id": self.standard.id, "seed": self.seed,
+            },
+        )
+
+    def _cautions(self) -> Iterable[str]:
+        if self.data.provenance.simulated:
+            yield SIMULATED
+        if self.standard.kind == "evaluation":
+            yield "教育部原文未能读到，标准值引自其他正式文件的转引，各条状态见规则表。"
+        yield from (f"{sentence}，凡据此作出的结论均待核实。" for sentence in self.standard.unverified())
+        for rule in open_readings(self.standard):
+            yield f"{rule.label_zh}是否计入，条文没有说清：本报告计入，不计入的结果另表并列。"
+
+    def table(self, id: str, table: ReportTable, caption: str, *, notes: Sequence[str] = ()) -> TableBlock:
+        """A table with its source line."""
+        return TableBlock(
+            id=id, caption=caption, columns=table.columns, rows=table.rows, notes=tuple(notes), source=self.source,
+            tones=table.tones,
+        )
+
+    def figure(
+        self, id: str, drawn: Axes | np.ndarray | Figure, caption: str, *, alt: str, notes: Sequence[str] = ()
+    ) -> FigureBlock:
+        """A drawn figure with its source line; refuses one with a character no font can draw."""
+        figure = drawn if isinstance(drawn, Figure) else np.ravel(drawn)[0].figure
+        png, width, height = figure_png(figure, where=f"图 {id}")
+        return FigureBlock(
+            id=id, caption=caption, alt=alt, png=png, width=width, height=height, notes=tuple(notes), source=self.source
+        )
+
+    def finding(self, id: str, text: str, *, tone: str = "plain", key: bool = False) -> FindingBlock:
+        """A sentence made from results; ``key`` ones also stand in the report's summary."""
+        return FindingBlock(id=id, text=text, tone=tone or "plain", key=key)
+
+    def record(self) -> RecordBlock:
+        """What the index of reports lists about this county, year and stage."""
+        county = self.attainment.county_table().iloc[0]
+        values: dict[str, Any] = {
+            "county_name": self.county_name,
+            "school_year": self.school_year,
+            "stage": self.stage,
+            "stage_label": self.stage_label,
+            "standard_label": self.standard.label_zh,
+            "verdict": county["verdict"],
+            "schools": int(county["schools"]),
+            "schools_met": int(county["schools_met"]),
+            "cv_over_cap": int(county["cv_over_cap"]),
+            "indicators": len(self.standard.indicators),
+            "largest_cv": None if pd.isna(county["largest_cv"]) else float(county["largest_cv"]),
+            "largest_cv_label": county["largest_cv_label"],
+        }
+        return RecordBlock(id="county", values=values)
+
+    def rules(self) -> pd.DataFrame:
+        """What decided the county's verdict, part by part: entry, value, limit, verdict, status, clause, quotation.
+
+        One row for the school rule, one per indicator's coefficient of variation, one for the composite where the
+        standard caps it.
+        """
+        return verdict_rows(self.attainment, self.standard, self.stage)
+
+
+def verdict_rows(result: AttainmentResult, standard: Standard, stage: str) -> pd.DataFrame:
+    """The parts of one county's verdict as rows; see :meth:`Study.rules`."""
+    county, rows = result.county_table().iloc[0], []
+    if county["schools_verdict"]:
+        rule, floor = standard.rules["school_min_met"], standard.rules["school_floor_ratio"]
+        limit = f"每校 {rule.value:g} 项达标，余项不低于 {floor.value:.0%}"
+        rows.append(("每所学校达标", f"{county['schools_met']}/{county['schools']} 校", limit, county["schools_verdict"], rule))
+    cap = standard.cap(CV, stage)
+    decimals = standard.decimals("cv_decimals")
+    if cap is not None:
+        for row in result.dispersion_table().itertuples():
+            value = "—" if pd.isna(row.cv) else f"{row.cv:.{decimals}f}"
+            rows.append((f"{row.label} 差异系数", value, f"≤ {cap.value:.2f}", row.verdict, cap))
+    composite = standard.cap(COMPOSITE_CV, stage)
+    if composite is not None:
+        value = "—" if pd.isna(county["composite_cv"]) else f"{county['composite_cv']:.{decimals}f}"
+        rows.append(("综合差异系数", value, f"≤ {composite.value:.2f}", county["composite_verdict"], composite))
+    return pd.DataFrame(
+        [
+            (entry, value, limit, verdict, STATUS_LABELS[c.citation.status], c.citation.clause, c.citation.quote)
+            for entry, value, limit, verdict, c in rows
+        ],
+        columns=["entry", "value", "limit", "verdict", "status", "clause", "quote"],
+    )
+
+
+def open_study(
+    *,
+    source_id: str,
+    school_year: int,
+    standard_id: str,
+    county_code: str = "",
+    stage: str = "",
+    seed: int = 0,
+    project: Path | None = None,
+) -> Study:
+    """Open the data and the standard of one notebook and set the figure style.
+
+    Parameters
+    ----------
+    source_id : str
+        Folder name below ``data/raw``; it must have been built.
+    school_year : int
+        Year in which the school year began.
+    standard_id : str
+        Standard or indicator set, as in force at the start of that school year.
+    county_code : str
+        One county; empty for all of the source.
+    stage : str
+        Stage of the standard; empty for all.
+    seed : int
+        Recorded with the run; used by notebooks that resample.
+    project : Path, optional
+        Where to look for the project; by default the current folder and above.
+
+    Raises
+    ------
+    InputError
+        Unknown source, county, standard or stage, or data that have not been built.
+    """
+    use_style()
+    found = find_project(project)
+    data = load_schools(found, source_id, county_code=county_code or None)
+    standard = load_standard(standard_id, on=school_year_start(school_year))
+    if stage:
+        standard.stage(stage)
+    return Study(data, standard, source_id, county_code, school_year, stage, seed, found)

@@ -1,0 +1,365 @@
+"""Verdicts: met, not met or undecided, for every school, indicator and county, with clause, margin and fragility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from qbresearch.exhibits.figures import plot_attainment_map
+from qbresearch.results.dispersion import Moments, grouped_moments, moments_table, unit_groups
+from qbresearch.results.indicators import UNIT, IndicatorTable
+from qbresearch.rules.standards import COMPOSITE_CV, CV, Limit, Standard
+
+NOT_MET, MET, UNDECIDED, NO_RULE = 0, 1, 2, 3
+VERDICTS = np.array(["not_met", "met", "undecided", ""], dtype=object)
+VERDICT_LABELS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "": "无标准"}
+SAME = 1e-12
+"""Relative difference below which two numbers count as equal: binary noise, so that 4.2 computed as 21/500 meets 4.2."""
+
+
+def at_least(value: np.ndarray, threshold: np.ndarray | float) -> np.ndarray:
+    """Whether values reach a threshold; equal within binary noise counts as reached. NaN is false."""
+    return value >= threshold - SAME * np.abs(threshold)
+
+
+def at_most(value: np.ndarray, cap: np.ndarray | float) -> np.ndarray:
+    """Whether values stay within a cap; equal within binary noise counts as within. NaN is false."""
+    return value <= cap + SAME * np.abs(cap)
+
+
+def round_half_up(value: np.ndarray, decimals: int) -> np.ndarray:
+    """Round as taught in school (四舍五入): a half goes away from zero."""
+    factor = 10.0**decimals
+    return np.sign(value) * np.floor(np.abs(value) * factor * (1 + SAME) + 0.5) / factor
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolVerdicts:
+    """Verdicts on school parts as arrays; n rows and k indicators are those of the table judged.
+
+    indicator : int8 (n, k), codes of ``VERDICTS``. fragile : bool (n, k). margin : float (n, k), value minus threshold
+    in the indicator's unit. shortfall : float (n, k), what is missing to the threshold in the counted unit, 0 when
+    reached. school : int8 (n,). met_count, missing_count : int (n,). below_floor : bool (n, k).
+    """
+
+    indicator: np.ndarray
+    fragile: np.ndarray
+    margin: np.ndarray
+    shortfall: np.ndarray
+    school: np.ndarray
+    met_count: np.ndarray
+    missing_count: np.ndarray
+    below_floor: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class UnitVerdicts:
+    """Verdicts on the coefficients of variation of g units as arrays: indicator int8 (g, k), fragile bool (g, k),
+    margin float (g, k) (cap minus CV), composite int8 (g,), composite_cv float (g,)."""
+
+    indicator: np.ndarray
+    fragile: np.ndarray
+    margin: np.ndarray
+    composite: np.ndarray
+    composite_cv: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class AttainmentResult:
+    """Verdicts on schools and counties under one standard.
+
+    table : the indicators judged. schools, units : the verdicts as arrays. moments : means and CVs per unit.
+    groups : int array, unit of each row. keys : DataFrame, one row a unit.
+    """
+
+    table: IndicatorTable = field(repr=False)
+    schools: SchoolVerdicts = field(repr=False)
+    units: UnitVerdicts = field(repr=False)
+    moments: Moments = field(repr=False)
+    groups: np.ndarray = field(repr=False)
+    keys: pd.DataFrame
+
+    @property
+    def standard(self) -> Standard:
+        """The standard judged by."""
+        return self.table.standard
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per school part and indicator: the indicator table plus ``threshold, ratio, verdict, margin,
+        shortfall, counted, fragile, below_floor, clause``."""
+        k = len(self.table.codes)
+        thresholds, limits = _thresholds(self.table)
+        clauses = np.array(
+            [[lim.citation.clause if lim else "" for lim in limits[s]] for s in self.table.keys["stage"]], dtype=object
+        ).reshape(-1, k)
+        with np.errstate(invalid="ignore"):
+            ratio = self.table.values / thresholds
+        return self.table.tidy().assign(
+            threshold=thresholds.ravel(),
+            ratio=ratio.ravel(),
+            verdict=VERDICTS[self.schools.indicator.ravel()],
+            margin=self.schools.margin.ravel(),
+            shortfall=self.schools.shortfall.ravel(),
+            counted=np.tile(np.array([i.counted_zh for i in self.standard.indicators], dtype=object), len(clauses)),
+            fragile=self.schools.fragile.ravel(),
+            below_floor=self.schools.below_floor.ravel(),
+            clause=clauses.ravel(),
+        )
+
+    def school_table(self) -> pd.DataFrame:
+        """One row per school part: keys, students, ``met`` and ``missing`` (numbers of indicators), ``verdict``,
+        ``reason`` (Chinese: what decided), ``fragile``."""
+        below = self.schools.below_floor.sum(axis=1)
+        flips = (self.schools.fragile & (self.schools.indicator != NO_RULE)).any(axis=1)
+        return self.table.keys.assign(
+            students=self.table.students,
+            met=self.schools.met_count,
+            missing=self.schools.missing_count,
+            below_floor=below,
+            verdict=VERDICTS[self.schools.school],
+            reason=self._school_reasons(below),
+            fragile=flips,
+        )
+
+    def _school_reasons(self, below: np.ndarray) -> np.ndarray:
+        rules = self.standard.rules
+        if not rules or not self.standard.thresholds:
+            return np.full(len(below), "", dtype=object)
+        k, least = len(self.table.codes), int(rules["school_min_met"].value)
+        floor = rules["school_floor_ratio"].value
+        words = np.array([f"{m}/{k} 项达标" for m in range(k + 1)], dtype=object)[self.schools.met_count]
+        few = np.where(self.schools.met_count + self.schools.missing_count < least, f"，少于 {least} 项", "")
+        low = np.where(below > 0, f"，有指标不足标准的 {floor:.0%}", "")
+        gone = np.where(
+            self.schools.missing_count > 0, np.char.add(np.char.add("，缺 ", self.schools.missing_count.astype(str)), " 项数据"), ""
+        )
+        return words + few.astype(object) + low.astype(object) + gone.astype(object)
+
+    def dispersion_table(self) -> pd.DataFrame:
+        """One row per unit and indicator: the columns of a :class:`DispersionResult` table and ``cap, verdict, margin,
+        fragile, clause``."""
+        k = len(self.table.codes)
+        caps = [self.standard.cap(CV, s) for s in self.keys["stage"]]
+        return moments_table(self.table, self.keys, self.moments).assign(
+            cap=np.repeat([c.value if c else np.nan for c in caps], k),
+            verdict=VERDICTS[self.units.indicator.ravel()],
+            margin=self.units.margin.ravel(),
+            fragile=self.units.fragile.ravel(),
+            clause=np.repeat(np.array([c.citation.clause if c else "" for c in caps], dtype=object), k),
+        )
+
+    def county_table(self) -> pd.DataFrame:
+        """One row per unit: keys, ``schools``, ``schools_met``, ``schools_not_met``, ``schools_undecided``,
+        ``schools_verdict``, ``cv_over_cap``, ``cv_undecided``, ``cv_verdict``, ``composite_cv``,
+        ``composite_verdict``, ``verdict``, ``largest_cv`` and ``largest_cv_label``."""
+        g = len(self.keys)
+        counts = {
+            name: np.bincount(self.groups[self.schools.school == code], minlength=g)
+            for name, code in (("met", MET), ("not_met", NOT_MET), ("undecided", UNDECIDED))
+        }
+        schools_verdict = _all_of(counts["not_met"] > 0, counts["undecided"] > 0, sum(counts.values()) > 0)
+        over = (self.units.indicator == NOT_MET).sum(axis=1)
+        open_cv = (self.units.indicator == UNDECIDED).sum(axis=1)
+        cv_verdict = _all_of(over > 0, open_cv > 0, (self.units.indicator != NO_RULE).any(axis=1))
+        parts = np.column_stack([schools_verdict, cv_verdict, self.units.composite])
+        overall = _all_of((parts == NOT_MET).any(axis=1), (parts == UNDECIDED).any(axis=1), (parts != NO_RULE).any(axis=1))
+        known = ~np.isnan(self.moments.cv)
+        top = np.where(known, self.moments.cv, -1.0).argmax(axis=1)
+        largest = np.where(known.any(axis=1), self.moments.cv[np.arange(g), top], np.nan)
+        labels = np.array([i.short_zh for i in self.standard.indicators], dtype=object)
+        return self.keys.assign(
+            schools=self.moments.schools,
+            schools_met=counts["met"],
+            schools_not_met=counts["not_met"],
+            schools_undecided=counts["undecided"],
+            schools_verdict=VERDICTS[schools_verdict],
+            cv_over_cap=over,
+            cv_undecided=open_cv,
+            cv_verdict=VERDICTS[cv_verdict],
+            composite_cv=self.units.composite_cv,
+            composite_verdict=VERDICTS[self.units.composite],
+            verdict=VERDICTS[overall],
+            largest_cv=largest,
+            largest_cv_label=np.where(known.any(axis=1), labels[top], ""),
+        )
+
+    def summary(self) -> str:
+        """Counts of units and schools by verdict, in one Chinese sentence."""
+        counties, schools = self.county_table(), VERDICTS[self.schools.school]
+        tally = "，".join(
+            f"{word} {int((schools == code).sum())} 校" for code, word in VERDICT_LABELS.items() if (schools == code).any()
+        )
+        reached = int((counties["verdict"] == "met").sum())
+        return f"{len(counties)} 个县域学段中 {reached} 个达标；学校：{tally}"
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """School x indicator attainment map of the schools judged."""
+        data = self.tidy().rename(columns={"school_name": "school"})
+        return plot_attainment_map(data.assign(label=data["short"]), ax=ax)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: counties, coefficients of variation and schools as records."""
+        return {
+            "standard": self.standard.id,
+            "counties": self.county_table().to_dict("records"),
+            "dispersion": self.dispersion_table().to_dict("records"),
+            "schools": self.school_table().to_dict("records"),
+        }
+
+
+def assess(table: IndicatorTable) -> AttainmentResult:
+    """Judge every school part and every county, year and stage of an indicator table.
+
+    Parameters
+    ----------
+    table : IndicatorTable
+        Its standard decides. Where the standard sets no threshold or cap, the verdict is empty.
+
+    Returns
+    -------
+    AttainmentResult
+        Judged at full precision. A verdict is ``undecided`` only where the missing data could turn it: a school with
+        two indicators short is not met whatever the third would be. ``fragile`` marks a verdict that rounding to the
+        standard's ``fragile_decimals``, or one person or thing more or less, would flip.
+
+    Source
+    ------
+    Thresholds, caps and the school rule: the entries of the standard, each with its citation.
+    """
+    groups, keys = unit_groups(table.keys, UNIT)
+    moments = grouped_moments(table.values, table.students, groups, len(keys))
+    return AttainmentResult(
+        table, judge_schools(table), judge_units(table, groups, keys, moments), moments, groups, keys
+    )
+
+
+def judge_schools(table: IndicatorTable) -> SchoolVerdicts:
+    """Verdicts on every school part; see :func:`assess`."""
+    standard, values = table.standard, table.values
+    thresholds, _ = _thresholds(table)
+    missing = np.isnan(values)
+    verdict = _three_valued(at_least(values, thresholds), missing, np.isnan(thresholds))
+    scale = np.array([i.scale for i in standard.indicators])
+    with np.errstate(invalid="ignore"):
+        shortfall = np.maximum(thresholds * table.students[:, None] / scale - table.numerators, 0.0)
+    shortfall[verdict == MET] = 0.0
+    floor = standard.rules["school_floor_ratio"].value if "school_floor_ratio" in standard.rules else 0.0
+    below = (verdict == NOT_MET) & ~at_least(values, floor * thresholds)
+    return SchoolVerdicts(
+        indicator=verdict,
+        fragile=_fragile_values(table, thresholds, verdict),
+        margin=values - thresholds,
+        shortfall=shortfall,
+        school=_school_rule(standard, verdict, below),
+        met_count=(verdict == MET).sum(axis=1),
+        missing_count=(verdict == UNDECIDED).sum(axis=1),
+        below_floor=below,
+    )
+
+
+def judge_units(table: IndicatorTable, groups: np.ndarray, keys: pd.DataFrame, moments: Moments) -> UnitVerdicts:
+    """Verdicts on the coefficients of variation of every unit; see :func:`assess`."""
+    standard = table.standard
+    caps = _by_stage(keys["stage"], lambda s: _value(standard.cap(CV, s)))[:, None]
+    composite_caps = _by_stage(keys["stage"], lambda s: _value(standard.cap(COMPOSITE_CV, s)))
+    verdict = _three_valued(at_most(moments.cv, caps), np.isnan(moments.cv), np.isnan(caps) | np.zeros_like(moments.cv, bool))
+    composite = moments.cv.mean(axis=1)
+    return UnitVerdicts(
+        indicator=verdict,
+        fragile=_fragile_cvs(table, groups, moments, caps, verdict),
+        margin=caps - moments.cv,
+        composite=_three_valued(at_most(composite, composite_caps), np.isnan(composite), np.isnan(composite_caps)),
+        composite_cv=composite,
+    )
+
+
+def _value(limit: Limit | None) -> float:
+    return limit.value if limit else np.nan
+
+
+def _by_stage(stages: pd.Series, find: Any) -> np.ndarray:
+    """A number for each row, looked up once a stage."""
+    codes, names = pd.factorize(stages)
+    return np.array([find(str(name)) for name in names], dtype=float)[codes]
+
+
+def _thresholds(table: IndicatorTable) -> tuple[np.ndarray, dict[str, list[Limit | None]]]:
+    """Threshold of each row and indicator (NaN where the standard sets none), and the limits behind them by stage."""
+    codes, names = pd.factorize(table.keys["stage"])
+    limits = {str(s): [table.standard.threshold(c, str(s)) for c in table.codes] for s in names}
+    rows = np.array([[_value(limit) for limit in limits[str(s)]] for s in names], dtype=float)
+    return rows[codes], limits
+
+
+def _three_valued(reached: np.ndarray, missing: np.ndarray, no_rule: np.ndarray) -> np.ndarray:
+    return np.select([no_rule, missing, reached], [NO_RULE, UNDECIDED, MET], default=NOT_MET).astype(np.int8)
+
+
+def _all_of(any_not_met: np.ndarray, any_undecided: np.ndarray, any_rule: np.ndarray) -> np.ndarray:
+    """All parts must be met: one that is not decides, otherwise one that is open leaves the whole open."""
+    return np.select([~any_rule, any_not_met, any_undecided], [NO_RULE, NOT_MET, UNDECIDED], default=MET).astype(np.int8)
+
+
+def _school_rule(standard: Standard, verdict: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The school's verdict: enough indicators met and none of the others below the floor.
+
+    The best and the worst that the missing values allow are judged; where they differ the school is undecided.
+    """
+    if not standard.rules or (verdict == NO_RULE).all():
+        return np.full(len(verdict), NO_RULE, dtype=np.int8)
+    least = standard.rules["school_min_met"].value
+    met, unknown = (verdict == MET).sum(axis=1), (verdict == UNDECIDED).sum(axis=1)
+    low = below.any(axis=1)
+    best = (met + unknown >= least) & ~low
+    worst = (met >= least) & ~low & (unknown == 0)
+    return np.select([worst, best], [MET, UNDECIDED], default=NOT_MET).astype(np.int8)
+
+
+def _fragile_values(table: IndicatorTable, thresholds: np.ndarray, verdict: np.ndarray) -> np.ndarray:
+    """Whether rounding, or one person or thing more or less, would flip a school's verdict on an indicator."""
+    indicators, values = table.standard.indicators, table.values
+    decided = (verdict == MET) | (verdict == NOT_MET)
+    rounded = at_least(round_half_up(values, table.standard.decimals("fragile_decimals")), thresholds)
+    flips = rounded != (verdict == MET)
+    whole = np.array([i.whole_units for i in indicators])
+    shared = np.array([i.shared for i in indicators])
+    scale = np.array([i.scale for i in indicators])
+    one = np.where(shared, table.shares[:, None], 1.0) * scale / table.students[:, None]
+    possible = table.numerators >= np.where(shared, table.shares[:, None], 1.0) * (1 - SAME)
+    with np.errstate(invalid="ignore"):
+        flips |= whole & (verdict == NOT_MET) & at_least(values + one, thresholds)
+        flips |= whole & (verdict == MET) & possible & ~at_least(values - one, thresholds)
+    return flips & decided
+
+
+def _fragile_cvs(
+    table: IndicatorTable, groups: np.ndarray, moments: Moments, caps: np.ndarray, verdict: np.ndarray
+) -> np.ndarray:
+    """Whether rounding, or one person or thing more or less in any one school, would flip a unit's verdict.
+
+    With school totals :math:`a_i` and students :math:`p_i`, :math:`CV^2 = P \\sum a_i^2 / p_i / (\\sum a_i)^2 - 1`, so
+    the effect of a change in one school follows from two sums without computing the statistic again.
+    """
+    decided = (verdict == MET) | (verdict == NOT_MET)
+    rounded = at_most(round_half_up(moments.cv, table.standard.decimals("fragile_decimals")), caps)
+    flips = rounded != (verdict == MET)
+    n_groups, p = len(moments.schools), table.students
+    for column, indicator in enumerate(table.standard.indicators):
+        if not indicator.whole_units or not decided[:, column].any():
+            continue
+        a = table.numerators[:, column]
+        unit = table.shares if indicator.shared else np.ones_like(a)
+        total = np.bincount(groups, a, n_groups)
+        squares = np.bincount(groups, a * a / p, n_groups)
+        for step in (unit, -unit):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                q = squares[groups] + (2 * step * a + step * step) / p
+                squared = moments.students[groups] * q / (total[groups] + step) ** 2 - 1
+                changed = at_most(np.sqrt(np.maximum(squared, 0.0)), caps[groups, 0]) != (verdict[groups, column] == MET)
+            changed &= (a + step >= -SAME) & np.isfinite(squared)
+            flips[:, column] |= np.bincount(groups, changed, n_groups) > 0
+    return flips & decided

@@ -1,0 +1,173 @@
+"""From schools to stage parts: campuses merged, scope applied, combined schools divided among their stages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from qbresearch.errors import InputError
+from qbresearch.raw.columns import TableContract
+from qbresearch.rules.standards import ScopeRule, Standard
+
+KEYS = ("county_code", "county_name", "school_year", "school_code", "school_name", "school_type", "location", "sponsor")
+EXCLUDED_COLUMNS = [*KEYS[:5], "stage", "students", "case", "reason", "clause"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageParts:
+    """One row per school and stage that the standard judges.
+
+    frame : the key columns that the data have, ``stage``, ``students`` (persons at the stage), ``share`` (part of the
+        school's shared assets that belongs to the stage, 0 to 1) and the raw columns of the indicators, undivided.
+    excluded : schools left out, columns ``EXCLUDED_COLUMNS``: which rule, in words, and its clause.
+    merged : campuses added to their school, columns ``county_code, school_year, school_code, school_name,
+        parent_code``.
+    """
+
+    frame: pd.DataFrame
+    excluded: pd.DataFrame
+    merged: pd.DataFrame
+
+
+def stage_parts(
+    schools: pd.DataFrame, standard: Standard, contract: TableContract, *, exclude: Collection[str] = ()
+) -> StageParts:
+    """Turn a table of schools into the stage parts that a standard judges.
+
+    Parameters
+    ----------
+    schools : DataFrame, one row a school and year
+        In the columns and units of ``contract``.
+    standard : Standard
+        Its scope and split weights decide.
+    contract : TableContract
+        Says which stages a school type teaches. A table without school types has one part a row.
+    exclude : collection of str
+        Scope cases (``private``, ``not_county_run``) to leave out although the standard's default takes them in: the
+        other reading.
+
+    Raises
+    ------
+    InputError
+        The table was made for another contract than the standard's, or no school is left.
+    """
+    if contract.id != standard.table:
+        raise InputError(
+            "数据与标准不配套", where=f"标准 {standard.id}", found=f"数据是“{contract.label_zh}”（{contract.id}）",
+            expected=f"列约定为 {standard.table} 的数据", fix="换用与数据配套的标准（standard_id）",
+        )
+    schools, merged = _merge_campuses(_zero_untaught(schools, contract), contract)
+    pieces, left_out = [], []
+    for stage in standard.stages:
+        rows = schools[_teaches(schools, stage.id, contract)]
+        rows = rows.assign(
+            stage=stage.id, students=rows[stage.students].to_numpy(dtype=float), share=_share(rows, stage.id, standard)
+        )
+        rows, out = _apply_scope(rows, standard, exclude)
+        pieces.append(rows)
+        left_out.append(out)
+    frame = pd.concat(pieces, ignore_index=True)
+    if frame.empty:
+        raise InputError(
+            "没有一所学校纳入评估", where=f"标准 {standard.id}", found=f"{len(schools)} 所学校全部不在范围内",
+            expected="至少一所", fix="核对办学类型、举办与管理两列，或标准中的 [[scope]]",
+        )
+    return StageParts(frame, pd.concat(left_out, ignore_index=True), merged)
+
+
+def _zero_untaught(schools: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
+    """Columns of a stage that a school type does not teach are zero by definition, not missing."""
+    if "school_type" not in schools:
+        return schools
+    filled = {}
+    for column in contract.columns:
+        if column.stage and column.name in schools:
+            not_taught = ~_teaches(schools, column.stage, contract)
+            filled[column.name] = schools[column.name].mask(not_taught & schools[column.name].isna(), 0.0)
+    return schools.assign(**filled)
+
+
+def _teaches(schools: pd.DataFrame, stage: str, contract: TableContract) -> pd.Series:
+    if "school_type" not in schools:
+        return pd.Series(True, index=schools.index)
+    teaching = [c.id for c in contract.column("school_type").choices if stage in c.stages]
+    return schools["school_type"].isin(teaching)
+
+
+def _merge_campuses(schools: pd.DataFrame, contract: TableContract) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add students, teachers and assets of campuses that do not count as schools to their parent.
+
+    A missing value at either place makes the sum missing.
+    """
+    columns = ["county_code", "school_year", "school_code", "school_name", "parent_code"]
+    if "counted" not in schools or not schools["counted"].eq("no").any():
+        return schools, pd.DataFrame(columns=columns)
+    campus = schools["counted"].eq("no").fillna(False).to_numpy(dtype=bool)
+    numbers = [c.name for c in contract.columns if c.is_number and c.name in schools]
+    target = schools["school_code"].where(~campus, schools["parent_code"])
+    keys = [schools["county_code"], schools["school_year"], target.rename("school_code")]
+    values = schools[numbers]
+    sums = values.fillna(0.0).groupby(keys).sum().where(~values.isna().groupby(keys).any())
+    parents = schools[~campus].set_index(["county_code", "school_year", "school_code"])
+    parents[numbers] = sums.reindex(parents.index)[numbers]
+    return parents.reset_index()[list(schools.columns)], schools.loc[campus, columns].reset_index(drop=True)
+
+
+def _share(rows: pd.DataFrame, stage: str, standard: Standard) -> np.ndarray:
+    """Part of a school's shared assets that belongs to a stage: weighted students over all weighted students."""
+    share = np.ones(len(rows))
+    if "school_type" not in rows:
+        return share
+    students = {s.id: s.students for s in standard.stages} | {"senior": "students_senior"}
+    for school_type, split in standard.splits.items():
+        here = rows["school_type"].eq(school_type).fillna(False).to_numpy(dtype=bool)
+        if stage not in split.weights or not here.any():
+            continue
+        weighted = {s: w * rows.loc[here, students[s]].to_numpy(dtype=float) for s, w in split.weights.items()}
+        total = sum(weighted.values())
+        share[here] = np.divide(weighted[stage], total, out=np.full(len(total), np.nan), where=total > 0)
+    return share
+
+
+def _apply_scope(
+    rows: pd.DataFrame, standard: Standard, exclude: Collection[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    out = np.zeros(len(rows), dtype=bool)
+    notes = []
+    for rule in standard.scope.values():
+        hit, reason = _scope_hits(rows, rule, exclude)
+        hit &= ~out
+        notes.append(_excluded(rows[hit], rule.case, reason, rule.citation.clause))
+        out |= hit
+    empty = (rows["students"].to_numpy() == 0) & ~out
+    notes.append(_excluded(rows[empty], "no_students", "本学年该学段没有学生", "指标以学生数为分母"))
+    return rows[~(out | empty)], pd.concat(notes, ignore_index=True)
+
+
+def _scope_hits(rows: pd.DataFrame, rule: ScopeRule, exclude: Collection[str]) -> tuple[np.ndarray, str]:
+    """Which rows a scope rule leaves out, and in which words."""
+    column, value = {
+        "special_education": ("school_type", "special_education"),
+        "vocational": ("school_type", "vocational"),
+        "teaching_point": ("school_type", "teaching_point"),
+        "private": ("sponsor", "private"),
+        "not_county_run": ("sponsor", "not_county_run"),
+    }[rule.case]
+    if column not in rows:
+        return np.zeros(len(rows), dtype=bool), ""
+    kind = rows[column].eq(value).fillna(False).to_numpy(dtype=bool)
+    if not rule.include:
+        return kind, f"{rule.label_zh}不计入"
+    if rule.case in exclude:
+        return kind, f"另一种口径：不计{rule.label_zh}"
+    if rule.min_students is not None:
+        return kind & (rows["students"].to_numpy() < rule.min_students), f"{rule.label_zh}不足 {rule.min_students} 人"
+    return np.zeros(len(rows), dtype=bool), ""
+
+
+def _excluded(rows: pd.DataFrame, case: str, reason: str, clause: str) -> pd.DataFrame:
+    kept = rows.reindex(columns=[*KEYS[:5], "stage", "students"])
+    return kept.assign(case=case, reason=reason, clause=clause)[EXCLUDED_COLUMNS]

@@ -1,0 +1,57 @@
+"""Who is in the data: schools and students by type and place, and cells that are missing."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qbresearch.raw.checks import needs
+from qbresearch.raw.columns import TableContract
+
+
+def count_schools(schools: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
+    """Schools and students by school type.
+
+    Parameters
+    ----------
+    schools : DataFrame
+        One row a school, one year.
+    contract : TableContract
+
+    Returns
+    -------
+    DataFrame
+        One row per school type present (one row ``全部`` where the data have no types) and a last row ``合计``:
+        ``type`` (Chinese), ``schools``, one column a location choice, and one a column of students (persons).
+    """
+    students = [c.name for c in contract.columns if c.name == "students" or c.name.startswith("students_")]
+    places = [c.id for c in contract.column("location").choices]
+    words = contract.choice_labels("school_type") if "school_type" in schools else {}
+    kinds = schools["school_type"] if words else pd.Series("全部", index=schools.index)
+    rows = []
+    for kind in [k for k in (words or {"全部": ""}) if kinds.eq(k).any()]:
+        rows.append({"type": words.get(kind, kind)} | _totals(schools[kinds.eq(kind)], students, places))
+    if len(rows) > 1:
+        rows.append({"type": "合计"} | _totals(schools, students, places))
+    return pd.DataFrame(rows)
+
+
+def _totals(schools: pd.DataFrame, students: list[str], places: list[str]) -> dict[str, float]:
+    located = {place: int(schools["location"].eq(place).sum()) for place in places}
+    return {"schools": len(schools), **located, **{name: schools[name].sum(min_count=1) for name in students}}
+
+
+def list_missing(schools: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
+    """Numbers that a school should have and does not.
+
+    Returns
+    -------
+    DataFrame
+        One row per missing cell: ``school_name, label`` (column, Chinese), ``source_file, source_sheet, source_row``.
+    """
+    found = []
+    for column in contract.columns:
+        if column.is_number and not column.optional and not column.blank_allowed:
+            rows = schools[schools[column.name].isna() & needs(schools, column.stage, contract)]
+            found.append(rows.assign(label=column.label_zh))
+    wanted = ["school_name", "label", "source_file", "source_sheet", "source_row"]
+    return pd.concat(found).reindex(columns=wanted).reset_index(drop=True)

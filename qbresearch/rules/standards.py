@@ -1,0 +1,440 @@
+"""Evaluation standards and indicator sets: indicators, thresholds, caps, school rule, scope, split weights, rounding.
+
+A standard is one TOML file in ``cited/standards``. Every number in it carries unit, clause, quotation, source and
+status; :func:`load_standard` refuses a file in which one does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qbresearch.errors import CitationError, InputError, check_choice
+from qbresearch.provenance import file_sha256
+from qbresearch.rules.citations import (
+    CITATION_KEYS,
+    CITATION_OPTIONAL,
+    CITED,
+    STATUS_LABELS,
+    Citation,
+    check_keys,
+    read_citation,
+    read_toml,
+)
+
+CV = "coefficient_of_variation"
+COMPOSITE_CV = "composite_coefficient_of_variation"
+KINDS = ("evaluation", "indicator-set")
+SCOPE_CASES = {
+    "special_education": "特殊教育学校",
+    "vocational": "职业学校",
+    "teaching_point": "教学点",
+    "private": "民办学校",
+    "not_county_run": "非县（区）管学校",
+}
+RULES = ("school_min_met", "school_floor_ratio")
+ROUNDINGS = ("value_decimals", "cv_decimals", "fragile_decimals")
+FIRST_MONTH_OF_SCHOOL_YEAR = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document that entries are quoted from; ``read`` says how much of it could be read."""
+
+    id: str
+    title: str
+    read: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of schooling and the column that counts its students."""
+
+    id: str
+    label_zh: str
+    label_en: str
+    students: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """One per-student resource indicator: ``scale * (sum of add - sum of subtract) / students``.
+
+    ``add`` and ``subtract`` give column names per stage. Where the data hold the per-student value itself, ``rate``
+    names that column per stage instead. ``shared`` numerators of combined schools are split by weights; others are
+    counted directly by stage. ``whole_units`` says that the numerator is a number of people or things, so that "one
+    more or less" has a meaning.
+    """
+
+    code: str
+    id: str
+    label_zh: str
+    label_en: str
+    short_zh: str
+    short_en: str
+    unit_zh: str
+    unit_en: str
+    counted_zh: str
+    counted_en: str
+    whole_units: bool
+    shared: bool
+    scale: float
+    add: Mapping[str, tuple[str, ...]]
+    subtract: Mapping[str, tuple[str, ...]]
+    rate: Mapping[str, str]
+    citation: Citation
+
+    def columns(self, stage: str) -> tuple[str, ...]:
+        """Every raw column the indicator needs at a stage."""
+        if stage in self.rate:
+            return (self.rate[stage],)
+        return (*self.add[stage], *self.subtract.get(stage, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A threshold (``value`` must be reached) or a cap (``value`` must not be passed)."""
+
+    value: float
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRule:
+    """Whether a kind of school takes part, from how many students on, and whether the other reading is shown too."""
+
+    case: str
+    include: bool
+    min_students: int | None
+    other_reading: bool
+    citation: Citation
+
+    @property
+    def label_zh(self) -> str:
+        """Chinese name of the case."""
+        return SCOPE_CASES[self.case]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Weights per student with which a combined school's shared assets are divided among its stages."""
+
+    school_type: str
+    weights: Mapping[str, float]
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """A standard as in force on one day.
+
+    ``thresholds`` are keyed by (indicator code, stage), ``caps`` by (statistic, stage); ``rules`` and ``rounding`` by
+    name. ``sha256`` is that of the file.
+    """
+
+    id: str
+    kind: str
+    label_zh: str
+    label_en: str
+    document: str
+    table: str
+    on: date
+    sha256: str
+    sources: Mapping[str, Source]
+    stages: tuple[Stage, ...]
+    indicators: tuple[Indicator, ...]
+    thresholds: Mapping[tuple[str, str], Limit]
+    caps: Mapping[tuple[str, str], Limit]
+    rules: Mapping[str, Limit]
+    scope: Mapping[str, ScopeRule]
+    splits: Mapping[str, Split]
+    rounding: Mapping[str, Limit]
+
+    def stage(self, stage_id: str) -> Stage:
+        """The stage with this id; :class:`InputError` listing the choices if there is none."""
+        check_choice(stage_id, [s.id for s in self.stages], name="学段", where=f"标准 {self.id}")
+        return next(s for s in self.stages if s.id == stage_id)
+
+    def indicator(self, code: str) -> Indicator:
+        """The indicator with this code."""
+        check_choice(code, [i.code for i in self.indicators], name="指标", where=f"标准 {self.id}")
+        return next(i for i in self.indicators if i.code == code)
+
+    def threshold(self, code: str, stage: str) -> Limit | None:
+        """What a school must reach, or ``None`` where the standard sets nothing."""
+        return self.thresholds.get((code, stage))
+
+    def cap(self, statistic: str, stage: str) -> Limit | None:
+        """What a county's statistic must not pass, or ``None`` where the standard sets nothing."""
+        return self.caps.get((statistic, stage))
+
+    def decimals(self, name: str) -> int:
+        """Decimals of ``value_decimals``, ``cv_decimals`` or ``fragile_decimals``."""
+        return int(self.rounding[name].value)
+
+    def unverified(self) -> tuple[str, ...]:
+        """One sentence for every entry of status ``unverified``, for the pages that rest on it."""
+        entries = [
+            *((f"{RULE_LABELS[name]} {limit.value:g}", limit.citation) for name, limit in self.rules.items()),
+            *((f"指标 {i.code} 的计数口径", i.citation) for i in self.indicators),
+            *((f"范围：{rule.label_zh}", rule.citation) for rule in self.scope.values()),
+            *((f"{c} {s} 标准 {limit.value:g}", limit.citation) for (c, s), limit in self.thresholds.items()),
+            *((f"{s} 上限 {limit.value:g}", limit.citation) for (_, s), limit in self.caps.items()),
+        ]
+        return tuple(
+            f"{what}未能在正式文本中核实（出处：{self.sources[c.source].title}）"
+            for what, c in entries
+            if c.status == "unverified"
+        )
+
+    def tidy(self) -> pd.DataFrame:
+        """Every cited entry in one row: entry, value, unit, status, clause, quotation, source."""
+        rows = [
+            *((f"{i.code} {i.label_zh}", f"× {i.scale:g}", i.unit_zh, i.citation) for i in self.indicators),
+            *((f"{c} {self.stage(s).label_zh} 标准", f"≥ {v.value:g}", v.citation.unit, v.citation)
+              for (c, s), v in self.thresholds.items()),
+            *((f"{STATISTIC_LABELS[n]} {self.stage(s).label_zh} 上限", f"≤ {v.value:g}", v.citation.unit, v.citation)
+              for (n, s), v in self.caps.items()),
+            *((RULE_LABELS[n], f"{v.value:g}", v.citation.unit, v.citation) for n, v in self.rules.items()),
+            *((f"范围：{r.label_zh}", _scope_words(r), r.citation.unit, r.citation) for r in self.scope.values()),
+            *((f"拆分：{SPLIT_LABELS[t]}", "：".join(f"{w:g}" for w in s.weights.values()), s.citation.unit, s.citation)
+              for t, s in self.splits.items()),
+            *((ROUNDING_LABELS[n], f"{v.value:g}", v.citation.unit, v.citation) for n, v in self.rounding.items()),
+        ]
+        return pd.DataFrame(
+            [
+                (what, value, unit, STATUS_LABELS[c.status], c.clause, c.quote, self.sources[c.source].title)
+                for what, value, unit, c in rows
+            ],
+            columns=["entry", "value", "unit", "status", "clause", "quote", "source"],
+        )
+
+
+STATISTIC_LABELS = {CV: "差异系数", COMPOSITE_CV: "综合差异系数"}
+RULE_LABELS = {"school_min_met": "每校至少达标项数", "school_floor_ratio": "余项与标准之比的下限"}
+ROUNDING_LABELS = {"value_decimals": "指标值显示", "cv_decimals": "差异系数显示", "fragile_decimals": "临界检验"}
+SPLIT_LABELS = {"nine_year": "九年一贯制学校", "complete_secondary": "完全中学", "twelve_year": "十二年一贯制学校"}
+
+
+def _scope_words(rule: ScopeRule) -> str:
+    if not rule.include:
+        return "不计入"
+    return f"满 {rule.min_students} 人计入" if rule.min_students is not None else "计入"
+
+
+def school_year_start(school_year: int) -> date:
+    """First day of a school year, named by the year of its autumn (2024 is 2024-09-01)."""
+    return date(school_year, FIRST_MONTH_OF_SCHOOL_YEAR, 1)
+
+
+def list_standards() -> tuple[str, ...]:
+    """Ids of all standards that ship with the package."""
+    return tuple(sorted(p.stem for p in (CITED / "standards").glob("*.toml")))
+
+
+def standard_sha256(standard_id: str) -> str:
+    """SHA-256 of a standard's file."""
+    check_choice(standard_id, list_standards(), name="标准", where="qbresearch/cited/standards")
+    return file_sha256(CITED / "standards" / f"{standard_id}.toml")
+
+
+@cache
+def load_standard(standard_id: str, *, on: date) -> Standard:
+    """Load a standard as in force on a day.
+
+    Parameters
+    ----------
+    standard_id : str
+        File name without ending, such as ``"national-2017"``; see :func:`list_standards`.
+    on : datetime.date
+        Only entries valid on this day are kept. For a school year use :func:`school_year_start`.
+
+    Raises
+    ------
+    InputError
+        No such standard, or it was not in force on that day.
+    CitationError
+        The file has an unknown key or a number without citation; the message names file and entry.
+    """
+    check_choice(standard_id, list_standards(), name="标准", where="qbresearch/cited/standards")
+    return read_standard(CITED / "standards" / f"{standard_id}.toml", on=on)
+
+
+def read_standard(path: Path, *, on: date) -> Standard:
+    """Read a standard from a file; see :func:`load_standard`."""
+    return _Reader(path, read_toml(path), on).standard()
+
+
+class _Reader:
+    """Turns one parsed file into a :class:`Standard`, naming file and entry in every refusal."""
+
+    def __init__(self, path: Path, data: dict[str, Any], on: date) -> None:
+        self.path, self.data, self.on = path, data, on
+        check_keys(
+            data,
+            required=("id", "kind", "label", "document", "table", "valid", "source", "stage", "indicator", "rounding"),
+            optional=("threshold", "cap", "rule", "scope", "split"),
+            where=path.name,
+        )
+        check_choice(data["kind"], KINDS, name="类别", where=path.name)
+        if data["id"] != path.stem:
+            raise CitationError(
+                "id 与文件名不一致", where=path.name, found=repr(data["id"]), expected=repr(path.stem), fix="改成一致"
+            )
+        self.sources = {s["id"]: self._source(s, w) for s, w in self._entries("source")}
+        self.stages = tuple(self._stage(s, w) for s, w in self._entries("stage"))
+        self.stage_ids = tuple(s.id for s in self.stages)
+
+    def standard(self) -> Standard:
+        self._check_in_force()
+        indicators = tuple(self._indicator(e, w) for e, w in self._entries("indicator"))
+        codes = tuple(i.code for i in indicators)
+        return Standard(
+            id=self.data["id"],
+            kind=self.data["kind"],
+            label_zh=self.data["label"]["zh"],
+            label_en=self.data["label"]["en"],
+            document=self.data["document"],
+            table=self.data["table"],
+            on=self.on,
+            sha256=file_sha256(self.path),
+            sources=self.sources,
+            stages=self.stages,
+            indicators=indicators,
+            thresholds=self._limits("threshold", "at_least", ("indicator", codes), ("stage", self.stage_ids)),
+            caps=self._limits(
+                "cap", "at_most", ("statistic", tuple(STATISTIC_LABELS)), ("stage", self.stage_ids), extra=("scope",)
+            ),
+            rules=self._limits("rule", "value", ("name", RULES)),
+            scope=self._scope(),
+            splits=self._splits(),
+            rounding=self._limits("rounding", "value", ("name", ROUNDINGS)),
+        )
+
+    def _entries(self, kind: str) -> list[tuple[dict[str, Any], str]]:
+        return [(e, f"{self.path.name} 第 {n} 个 [[{kind}]]") for n, e in enumerate(self.data.get(kind, ()), 1)]
+
+    def _check_in_force(self) -> None:
+        valid = self.data["valid"]
+        check_keys(valid, required=("from",), optional=("to",), where=f"{self.path.name} 的 valid")
+        if self.on < valid["from"] or self.on > valid.get("to", self.on):
+            raise InputError(
+                "标准在这一天没有生效",
+                where=self.path.name,
+                found=f"{self.on:%Y-%m-%d}",
+                expected=f"{valid['from']:%Y-%m-%d} 起" + (f"至 {valid['to']:%Y-%m-%d}" if "to" in valid else ""),
+                fix="换用当年有效的标准（qbresearch show standards 列出全部）",
+            )
+
+    def _citation(self, entry: dict[str, Any], where: str, numbers: tuple[float, ...] = ()) -> Citation:
+        return read_citation(entry, sources=self.sources, where=where, numbers=numbers)
+
+    def _source(self, entry: dict[str, Any], where: str) -> Source:
+        check_keys(entry, required=("id", "title", "read", "where"), where=where)
+        return Source(**entry)
+
+    def _stage(self, entry: dict[str, Any], where: str) -> Stage:
+        check_keys(entry, required=("id", "label", "students"), where=where)
+        return Stage(entry["id"], entry["label"]["zh"], entry["label"]["en"], entry["students"])
+
+    def _indicator(self, entry: dict[str, Any], where: str) -> Indicator:
+        check_keys(
+            entry,
+            required=("code", "id", "label", "short", "unit", "counted", "whole_units", "shared", "scale",
+                      "clause", "quote", "source", "status"),
+            optional=("add", "subtract", "rate", "reading", "note"),
+            where=where,
+        )
+        if ("add" in entry) == ("rate" in entry):
+            raise CitationError(
+                "指标的分子没有说清", where=where, found="add 与 rate 须有且只有一个",
+                expected="add（分子各列）或 rate（已是生均值的列）", fix="保留一个",
+            )
+        for stage in {**entry.get("add", {}), **entry.get("subtract", {}), **entry.get("rate", {})}:
+            check_choice(stage, self.stage_ids, name="学段", where=where)
+        plain = {key: value for key, value in entry.items() if key != "unit"}
+        return Indicator(
+            code=entry["code"],
+            id=entry["id"],
+            label_zh=entry["label"]["zh"],
+            label_en=entry["label"]["en"],
+            short_zh=entry["short"]["zh"],
+            short_en=entry["short"]["en"],
+            unit_zh=entry["unit"]["zh"],
+            unit_en=entry["unit"]["en"],
+            counted_zh=entry["counted"]["zh"],
+            counted_en=entry["counted"]["en"],
+            whole_units=entry["whole_units"],
+            shared=entry["shared"],
+            scale=float(entry["scale"]),
+            add={s: tuple(c) for s, c in entry.get("add", {}).items()},
+            subtract={s: tuple(c) for s, c in entry.get("subtract", {}).items()},
+            rate=dict(entry.get("rate", {})),
+            citation=self._citation(plain, where, (entry["scale"],)),
+        )
+
+    def _limits(
+        self, kind: str, value: str, *keys: tuple[str, tuple[str, ...]], extra: tuple[str, ...] = ()
+    ) -> dict[Any, Limit]:
+        names = tuple(name for name, _ in keys)
+        limits: dict[Any, Limit] = {}
+        for entry, where in self._entries(kind):
+            check_keys(
+                entry, required=(*names, value, "unit", *CITATION_KEYS), optional=(*CITATION_OPTIONAL, *extra), where=where
+            )
+            for name, allowed in keys:
+                check_choice(entry[name], allowed, name=name, where=where)
+            limit = Limit(float(entry[value]), self._citation(entry, where, (entry[value],)))
+            self._add(limits, tuple(entry[n] for n in names) if len(names) > 1 else entry[names[0]], limit, where)
+        return limits
+
+    def _scope(self) -> dict[str, ScopeRule]:
+        rules: dict[str, ScopeRule] = {}
+        for entry, where in self._entries("scope"):
+            check_keys(
+                entry,
+                required=("case", "include", *CITATION_KEYS),
+                optional=("min_students", "other_reading", *CITATION_OPTIONAL),
+                where=where,
+            )
+            check_choice(entry["case"], tuple(SCOPE_CASES), name="范围情形", where=where)
+            numbers = (entry["min_students"],) if "min_students" in entry else ()
+            rule = ScopeRule(
+                entry["case"],
+                entry["include"],
+                entry.get("min_students"),
+                entry.get("other_reading", False),
+                self._citation(entry, where, numbers),
+            )
+            self._add(rules, rule.case, rule, where)
+        return rules
+
+    def _splits(self) -> dict[str, Split]:
+        splits: dict[str, Split] = {}
+        for entry, where in self._entries("split"):
+            check_keys(
+                entry, required=("school_type", "weights", "unit", *CITATION_KEYS), optional=CITATION_OPTIONAL, where=where
+            )
+            check_choice(entry["school_type"], tuple(SPLIT_LABELS), name="办学类型", where=where)
+            # The stage the others are measured against has weight one by definition and is not printed.
+            printed = tuple(w for w in entry["weights"].values() if w != 1)
+            split = Split(entry["school_type"], dict(entry["weights"]), self._citation(entry, where, printed))
+            self._add(splits, split.school_type, split, where)
+        return splits
+
+    def _add(self, found: dict[Any, Any], key: Any, item: Any, where: str) -> None:
+        """Keep an entry if it is in force; refuse a second one for the same day."""
+        if not item.citation.in_force(self.on):
+            return
+        if key in found:
+            raise CitationError(
+                "同一天有两条规定", where=where, found=str(key), expected="同一事项同一天只有一条", fix="用 valid 分开起止日期"
+            )
+        found[key] = item
