@@ -368,7 +368,7 @@ def plot_distributions(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray 
     handles = [
         *_verdict_dots(frame["verdict"]),
         *([_dot("", "无标准")] if frame["verdict"].eq("").any() else []),
-        _diamond("全县平均（按学生数加权）"),
+        _diamond("均值（按学生数加权）"),
         *([_dashed("标准")] if frame["threshold"].notna().any() else []),
         _dot("plain", "点越大，学生越多", markersize=8, alpha=0.55),
     ]

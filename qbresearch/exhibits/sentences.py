@@ -7,6 +7,10 @@ import pandas as pd
 from qbresearch.exhibits.tables import VERDICT_WORDS, fixed_point
 
 
+MOST_NAMED_GROUPS = 12
+"""With more groups than this the extremes are single schools, and naming them says nothing about groups."""
+
+
 def dispersion_sentence(dispersion: pd.DataFrame, *, place: str, decimals: int) -> str:
     """How many indicators stay within their cap, which do not, and by how much.
 
@@ -28,10 +32,10 @@ def dispersion_sentence(dispersion: pd.DataFrame, *, place: str, decimals: int) 
     largest = f"差异最大的是{top['label']}（{fixed_point(top['cv'], decimals)}）"
     capped = dispersion[dispersion["cap"].notna()]
     if capped.empty:
-        return f"{place}{len(known)} 项指标中，{largest}；该指标集没有上限，不作判定。"
+        return f"{place}的 {len(known)} 项指标中，{largest}；该指标集没有上限，不作判定。"
     cap = fixed_point(capped["cap"].iloc[0], 2)
     over = capped[capped["verdict"] == "not_met"].sort_values("cv", ascending=False)
-    parts = [f"{place}{len(capped)} 项指标中 {int((capped['verdict'] == 'met').sum())} 项的差异系数不超过 {cap}"]
+    parts = [f"{place}的 {len(capped)} 项指标中 {int((capped['verdict'] == 'met').sum())} 项的差异系数不超过 {cap}"]
     if len(over):
         parts.append("超过的有" + "、".join(f"{r.label}（{fixed_point(r.cv, decimals)}）" for r in over.itertuples()))
     else:
@@ -62,9 +66,9 @@ def verdict_sentence(county: pd.Series, *, place: str) -> str:
     """The overall verdict on resources and which part decided it."""
     if not county["verdict"]:
         return f"{place}：所用指标集没有标准和上限，只描述差异，不作判定。"
-    parts = [("每所学校达标", "schools_verdict"), ("各项差异系数", "cv_verdict"), ("综合差异系数", "composite_verdict")]
+    parts = [("学校规则", "schools_verdict"), ("各项差异系数", "cv_verdict"), ("综合差异系数", "composite_verdict")]
     said = "，".join(f"{label}{VERDICT_WORDS[county[key]]}" for label, key in parts if county[key])
-    return f"{place}资源配置{VERDICT_WORDS[county['verdict']]}：{said}。"
+    return f"{place}资源配置{VERDICT_WORDS[county['verdict']]}（{said}）。"
 
 
 def shortfall_sentence(shortfalls: pd.DataFrame, *, place: str) -> str:
@@ -94,6 +98,8 @@ def groups_sentence(groups: pd.DataFrame, words: dict[str, str], *, place: str) 
     rows = groups[groups["indicator"] == top["indicator"]].sort_values("mean")
     low, high = rows.iloc[0], rows.iloc[-1]
     share = fixed_point(top["between"] / top["total"] * 100, 1)
+    if len(rows) > MOST_NAMED_GROUPS:
+        return f"{place}{len(rows)} 组之间，组间差异占比最大的是{top['label']}：差异系数平方的 {share}% 来自组间。"
     return (
         f"{place}组间差异占比最大的是{top['label']}：差异系数平方的 {share}% 来自组间，"
         f"{words.get(low['group'], low['group'])}均值 {fixed_point(low['mean'], 2)}、"

@@ -18,8 +18,6 @@ from qbresearch.raw.columns import load_table
 from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS, read_file
 from qbresearch.raw.sources import Source, open_source, verify_source
 
-PLACE_COLUMNS = {"_file": "source_file", "_sheet": "source_sheet", "_row": "source_row"}
-
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
@@ -57,7 +55,7 @@ def check_files(source: Source, *, progress: Callable[[Iterable[Any]], Iterable[
     Returns
     -------
     table : DataFrame
-        All rows read, contract columns plus ``_file``, ``_sheet``, ``_row``.
+        All rows read, contract columns plus ``_file`` and ``_place``.
     problems : DataFrame
         Columns ``PROBLEM_COLUMNS``, in the order of files.
     """
@@ -108,7 +106,9 @@ def build_source(
 
 
 def _write(project: Project, source: Source, recipe: Recipe, table: pd.DataFrame, problems: pd.DataFrame) -> None:
-    data = table.rename(columns=PLACE_COLUMNS)
+    first = [place.of("") for place in table["_place"]]
+    data = table.drop(columns="_place").rename(columns={"_file": "source_file"})
+    data = data.assign(source_sheet=[sheet for sheet, _ in first], source_row=[str(row) for _, row in first])
     key = [k for k in load_table(source.table).key if k in data]
     data = data.sort_values(key, kind="stable").reset_index(drop=True)
     buffer = BytesIO()

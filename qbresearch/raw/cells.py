@@ -64,7 +64,8 @@ def read_cell(cell: Cell, column: Column, factor: float) -> tuple[Any, Fault | N
         return _year(text, column)
     if column.is_number:
         return _number(text, column, factor)
-    return text, None
+    # Names keep the width of letters and brackets they were typed with.
+    return str(cell.value).strip(), None
 
 
 def _code(cell: Cell, text: str, column: Column) -> tuple[Any, Fault | None]:

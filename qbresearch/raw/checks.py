@@ -55,10 +55,10 @@ def _check_blank(rows: pd.DataFrame, contract: TableContract, found: Problems) -
         blank = rows[rows[column.name].isna() & needs(rows, column.stage, contract)]
         for _, row in blank.iterrows():
             if column.is_number:
-                found.add(row["_sheet"], row["_row"], column.label_zh, None, f"一个数（{column.unit or '数'}），零填 0",
+                found.add(*row["_place"].of(column.name), column.label_zh, None, f"一个数（{column.unit or '数'}），零填 0",
                           "补上数据；现按缺失处理，相关结论为“无法判定”", level=NOTICE)
             else:
-                found.add(row["_sheet"], row["_row"], column.label_zh, None, column.meaning, "补上")
+                found.add(*row["_place"].of(column.name), column.label_zh, None, column.meaning, "补上")
 
 
 def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
@@ -66,14 +66,14 @@ def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found:
     complete = parts.notna().all(axis=1) & rows[check.column].notna()
     wrong = complete & ((parts.sum(axis=1) - rows[check.column]).abs() > SUM_TOLERANCE)
     for index, row in rows[wrong].iterrows():
-        found.add(row["_sheet"], row["_row"], contract.label(check.column), f"{row[check.column]:.12g}",
+        found.add(*row["_place"].of(check.column), contract.label(check.column), f"{row[check.column]:.12g}",
                   f"各分项之和 {parts.loc[index].sum():.12g}", check.fix)
 
 
 def _check_at_most(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     whole = rows[list(check.of)].sum(axis=1, min_count=len(check.of))
     for index, row in rows[rows[check.column] > whole + SUM_TOLERANCE].iterrows():
-        found.add(row["_sheet"], row["_row"], contract.label(check.column), f"{row[check.column]:.12g}",
+        found.add(*row["_place"].of(check.column), contract.label(check.column), f"{row[check.column]:.12g}",
                   f"不大于{'＋'.join(contract.label(c) for c in check.of)} {whole[index]:.12g}", check.fix)
 
 
@@ -82,7 +82,7 @@ def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract
     ratio = rows[check.column] / students.where(students > 0)
     label, unit = contract.label(check.column), contract.column(check.column).unit
     for index, row in rows[(ratio < check.min) | (ratio > check.max)].iterrows():
-        found.add(row["_sheet"], row["_row"], label, f"生均 {ratio[index]:.6g} {unit}",
+        found.add(*row["_place"].of(check.column), label, f"生均 {ratio[index]:.6g} {unit}",
                   f"生均 {check.min:g} 至 {check.max:g} {unit}", check.fix, level=NOTICE)
 
 
@@ -95,7 +95,7 @@ def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) ->
     for _, row in complete[complete.duplicated(keys)].iterrows():
         words = "、".join(f"{contract.label(k)} {row[k]}" for k in keys)
         found.file = row["_file"]
-        found.add(row["_sheet"], row["_row"], contract.label(keys[-1]), row[keys[-1]], f"只出现一次（{words}）",
+        found.add(*row["_place"].of(keys[-1]), contract.label(keys[-1]), row[keys[-1]], f"只出现一次（{words}）",
                   "删去重复的一行，或改正代码、学年")
 
 
@@ -107,10 +107,10 @@ def _check_parents(table: pd.DataFrame, found: Problems) -> None:
         found.file = row["_file"]
         parent = row["parent_code"]
         if pd.isna(parent):
-            found.add(row["_sheet"], row["_row"], "所属学校标识码", None, "不计校数的校区须填所属学校",
+            found.add(*row["_place"].of("parent_code"), "所属学校标识码", None, "不计校数的校区须填所属学校",
                       "填所属学校的标识码，或把“是否计校数”改为“是”")
         elif (str(row["county_code"]), str(row["school_year"]), str(parent)) not in known:
-            found.add(row["_sheet"], row["_row"], "所属学校标识码", parent, "同县同学年表中已有的学校标识码",
+            found.add(*row["_place"].of("parent_code"), "所属学校标识码", parent, "同县同学年表中已有的学校标识码",
                       "核对标识码，或补上所属学校")
 
 
@@ -122,5 +122,5 @@ def _check_stages(table: pd.DataFrame, contract: TableContract, found: Problems)
         taught = needs(table, column.stage, contract) | table["school_type"].isna()
         for _, row in table[~taught & (table[column.name] > 0)].iterrows():
             found.file = row["_file"]
-            found.add(row["_sheet"], row["_row"], column.label_zh, f"{row[column.name]:.12g}",
+            found.add(*row["_place"].of(column.name), column.label_zh, f"{row[column.name]:.12g}",
                       f"{labels[row['school_type']]}没有这一学段，应为空白或 0", "核对办学类型或学生、教师数")

@@ -7,6 +7,7 @@ is dropped, filled or coerced silently: a cell that is not what the contract ask
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ class Problems:
 class ReadResult:
     """A file as read.
 
-    table : one row a school, contract column names and units; ``_file``, ``_sheet`` and ``_row`` say where it began.
+    table : one row a school, contract column names and units; ``_file`` and ``_place`` (a :class:`Place`) say where
+        its cells stand.
     problems : columns ``PROBLEM_COLUMNS``; level 错误 blocks the build, 提示 does not.
     notes : texts of the rows that are neither schools nor totals.
     """
@@ -59,6 +61,19 @@ class ReadResult:
     table: pd.DataFrame
     problems: pd.DataFrame
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the cells of one school stand: ``rows`` maps sheet to row, ``sheets`` maps column to sheet."""
+
+    rows: Mapping[str, int]
+    sheets: Mapping[str, str]
+
+    def of(self, column: str) -> tuple[str, int | str]:
+        """Sheet and row of a column's cell; the school's first row where no sheet has the column."""
+        sheet = self.sheets.get(column, next(iter(self.rows)))
+        return sheet, self.rows.get(sheet, "—")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,25 +236,44 @@ def _unbounded(column: Column) -> Column:
 
 
 def _join(frames: dict[str, pd.DataFrame], contract: TableContract, problems: Problems) -> pd.DataFrame:
-    """Put the sheets of one workbook side by side, one row a school code."""
+    """Put the sheets of one workbook side by side, one row a school code; ``_row`` becomes ``_place``."""
     keyed = {name: f for name, f in frames.items() if "school_code" in f}
     if not keyed or len(frames) == 1:
-        return next(iter(frames.values())) if frames else pd.DataFrame(dtype=object)
+        return _placed(next(iter(frames.values())), {}) if frames else pd.DataFrame(dtype=object)
     for name in set(frames) - set(keyed):
         problems.add(name, "—", "学校标识码", "没有这一列", "每张表都有学校标识码", "补上学校标识码，各表靠它对上")
-    first_name, first = next(iter(keyed.items()))
-    first = _without_blank_codes(first, first_name, problems)
+    first_name = next(iter(keyed))
+    first = _without_blank_codes(keyed[first_name], first_name, problems)
+    others = {}
     for name, frame in list(keyed.items())[1:]:
         frame = _without_blank_codes(frame, name, problems)
         twice = frame["school_code"].duplicated()
         for number, code in frame.loc[twice, ["_row", "school_code"]].itertuples(index=False):
             problems.add(name, number, "学校标识码", code, "一校一行", "删去重复的一行，或改正标识码")
-        frame = frame[~twice]
+        others[name] = frame = frame[~twice]
         _report_unmatched(first, frame, first_name, name, problems)
         _report_name_conflicts(first, frame, name, problems)
-        new = [c for c in frame if c not in first.columns or c == "school_code"]
-        first = first.merge(frame[new], on="school_code", how="left")
-    return first
+    joined = _placed(first, others)
+    for frame in others.values():
+        new = [c for c in frame if c not in joined.columns and c not in {"_sheet", "_row"}]
+        joined = joined.merge(frame[["school_code", *new]], on="school_code", how="left")
+    return joined
+
+
+def _placed(first: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Replace ``_sheet`` and ``_row`` by a :class:`Place` that also knows the rows of the other sheets."""
+    name = first["_sheet"].iloc[0] if len(first) else ""
+    sheets = {c: name for c in first}
+    rows_of = {}
+    for other, frame in others.items():
+        sheets = {c: other for c in frame} | sheets
+        rows_of[other] = dict(zip(frame["school_code"], frame["_row"], strict=True))
+    codes = first["school_code"] if "school_code" in first else [None] * len(first)
+    places = [
+        Place({name: row} | {other: rows[code] for other, rows in rows_of.items() if code in rows}, sheets)
+        for row, code in zip(first["_row"], codes, strict=True)
+    ]
+    return first.drop(columns=["_sheet", "_row"]).assign(_place=pd.Series(places, index=first.index, dtype=object))
 
 
 def _without_blank_codes(frame: pd.DataFrame, sheet: str, problems: Problems) -> pd.DataFrame:
@@ -269,7 +303,7 @@ def _report_name_conflicts(first: pd.DataFrame, other: pd.DataFrame, sheet: str,
     names = dict(zip(first["school_code"], first["school_name"], strict=True))
     for number, code, name in other[["_row", "school_code", "school_name"]].itertuples(index=False):
         known = names.get(code)
-        if known and name and known != name:
+        if known and name and plain_text(known) != plain_text(name):
             problems.add(sheet, number, "学校名称", name, f"{known}（同一标识码 {code}）", "核对标识码是否串行")
 
 
@@ -294,8 +328,8 @@ def _typed(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
             columns[spec.name] = pd.to_numeric(values).astype("Int64")
         else:
             columns[spec.name] = values.astype("string")
-    for place in ("_file", "_sheet", "_row"):
-        columns[place] = table[place].astype("string") if place in table else pd.Series(dtype="string")
+    columns["_file"] = table["_file"].astype("string") if "_file" in table else pd.Series(dtype="string")
+    columns["_place"] = table["_place"] if "_place" in table else pd.Series(dtype=object)
     return pd.DataFrame(columns).reset_index(drop=True)
 
 

@@ -118,6 +118,8 @@ def compute_indicators(parts: StageParts, standard: Standard) -> IndicatorTable:
     with np.errstate(divide="ignore", invalid="ignore"):
         values = scale * numerators / students[:, None]
     keys = frame[[k for k in (*KEYS[:3], "stage", *KEYS[3:]) if k in frame]].reset_index(drop=True)
+    # Categories put the stages in the standard's order (primary before junior) wherever units are sorted.
+    keys["stage"] = pd.Categorical(keys["stage"], categories=[s.id for s in standard.stages])
     return IndicatorTable(keys, students, numerators, values, frame["share"].to_numpy(dtype=float), standard)
 
 

@@ -438,3 +438,17 @@ class _Reader:
                 "同一天有两条规定", where=where, found=str(key), expected="同一事项同一天只有一条", fix="用 valid 分开起止日期"
             )
         found[key] = item
+
+
+def latest_standard(standard_id: str) -> Standard:
+    """A standard as in force on its last valid day: today, or the day it ended."""
+    check_choice(standard_id, list_standards(), name="标准", where="qbresearch/cited/standards")
+    path = CITED / "standards" / f"{standard_id}.toml"
+    return read_standard(path, on=read_toml(path)["valid"].get("to", date.today()))
+
+
+def check_standards() -> tuple[str, ...]:
+    """Read every standard that ships with the package and return their ids; raises at the first fault."""
+    for standard_id in list_standards():
+        latest_standard(standard_id)
+    return list_standards()

@@ -1,0 +1,479 @@
+"""The ``qbresearch`` command: one function per verb, exit codes as a contract.
+
+0 done; 1 checks found something; 2 the input is wrong; 3 some notebook runs failed; 130 interrupted. A county that
+misses a standard is a result: exit code 0. Imports of the heavy stack are made inside the verbs so that ``--help``
+answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qbresearch.errors import (
+    EXIT_DONE,
+    EXIT_FINDINGS,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_RUNS_FAILED,
+    InputError,
+    QbError,
+    check_choice,
+)
+from qbresearch.project import Project, find_project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from qbresearch.reports.batch import Plan
+
+SHOWN_PROBLEMS = 30
+EPILOG = """退出码：0 完成；1 检查发现问题；2 输入有误；3 部分任务失败；130 被中断。
+县没有达标是结果，不是错误，退出码仍为 0。"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    _speak_utf8()
+    arguments = build_parser().parse_args(argv)
+    try:
+        return arguments.verb(arguments)
+    except QbError as error:
+        print(f"qbresearch：{error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\n已中断。已完成的部分都已保存，再次运行同一命令会接着做。", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; nothing is wrong and nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def _speak_utf8() -> None:
+    """Chinese must reach a terminal or a pipe whatever the machine's own encoding is."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+# --- the parser --------------------------------------------------------------------------------------------------
+
+
+class _ChineseFormatter(argparse.RawDescriptionHelpFormatter):
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, "用法：")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line: seven verbs, each with a help text a non-programmer can follow."""
+    parser = argparse.ArgumentParser(
+        prog="qbresearch",
+        description="县域义务教育优质均衡研究工作台：从原始表格到可核查的县域结论与报告。",
+        epilog=EPILOG,
+        formatter_class=_ChineseFormatter,
+        add_help=False,
+    )
+    _help_option(parser)
+    parser.add_argument("--project", type=Path, metavar="文件夹", help="项目文件夹；默认从当前文件夹向上寻找")
+    verbs = parser.add_subparsers(dest="name", required=True, metavar="命令", title="命令")
+    for add in (_add_template, _add_verify, _add_build, _add_assess, _add_run, _add_publish, _add_show):
+        add(verbs)
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Any, summary: str, description: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(
+        name, help=summary, description=description, epilog=EPILOG, formatter_class=_ChineseFormatter, add_help=False
+    )
+    _help_option(parser)
+    parser.set_defaults(verb=run)
+    return parser
+
+
+def _help_option(parser: argparse.ArgumentParser) -> None:
+    parser._positionals.title, parser._optionals.title = "位置参数", "选项"
+    parser.add_argument("-h", "--help", action="help", help="显示本说明并退出")
+
+
+def _add_template(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "template", _template, "生成一个待填的 Excel 工作簿",
+        "生成一个待填的 Excel 工作簿：带下拉选项、单位、填写说明和示例，填好后可直接读入。\n\n"
+        "例：qbresearch template 我县2024学年.xlsx",
+    )
+    parser.add_argument("path", type=Path, metavar="文件.xlsx", help="写到哪里；已有同名文件时不会覆盖")
+    parser.add_argument("--table", default="school", metavar="列约定", help="哪一种表，默认 school（义务教育学校表）")
+    parser.add_argument("--example", action="store_true", help="在正式工作表里填入三所示例学校，供试用")
+
+
+def _add_verify(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "verify", _verify, "核对原始数据与护照、规则文件是否完好",
+        "逐字节核对 data/raw 中每个来源的文件与其护照（source.toml），并检查全部规则文件。\n"
+        "不改动任何原始文件。发现问题时退出码为 1。\n\n"
+        "例：qbresearch verify            核对全部\n"
+        "    qbresearch verify --write 我县2024   为新放入的文件生成护照草稿",
+    )
+    parser.add_argument("sources", nargs="*", metavar="来源", help="data/raw 下的文件夹名；默认全部")
+    parser.add_argument("--write", metavar="来源", help="为这个文件夹生成或更新护照 source.toml（登记文件与校验值）")
+
+
+def _add_build(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "build", _build, "读入原始表格，生成处理好的数据",
+        "读入 data/raw，核对每一格，写成 data/processed。有“错误”的来源一行也不写入，\n"
+        "全部问题一次列出；“提示”只告知，不阻止。没有变化的来源不重做。\n\n"
+        "例：qbresearch build\n    qbresearch build 我县2024 --problems 问题清单.xlsx",
+    )
+    parser.add_argument("sources", nargs="*", metavar="来源", help="data/raw 下的文件夹名；默认全部")
+    parser.add_argument("--problems", type=Path, metavar="文件", help="把全部问题另存为 .xlsx 或 .csv")
+
+
+def _add_assess(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "assess", _assess, "对一个县或一个 Excel 文件作出判定",
+        "按标准判定一个县一个学年：学校、指标、差异系数、结论、缺口。\n\n"
+        "例：qbresearch assess --source demo-prefecture --county 990101 --year 2024\n"
+        "    qbresearch assess 我县2024学年.xlsx",
+    )
+    parser.add_argument("file", nargs="?", type=Path, metavar="文件", help="直接判定一个填好的 .xlsx 或 .csv")
+    parser.add_argument("--source", metavar="来源", help="处理好的数据来源")
+    parser.add_argument("--county", metavar="代码", help="县区划代码")
+    parser.add_argument("--year", type=int, metavar="学年", help="学年起始年份；默认数据中最近的一年")
+    parser.add_argument("--stage", metavar="学段", help="primary 小学，junior 初中；默认全部")
+    parser.add_argument("--standard", default="national-2017", metavar="标准", help="默认 national-2017")
+    parser.add_argument("--json", action="store_true", help="输出机器可读的 JSON")
+
+
+def _add_run(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "run", _run, "批量运行笔记本",
+        "按 notebooks/batches 中的批次文件，用 papermill 批量运行笔记本。运行前检查全部参数与数据；\n"
+        "一个失败不影响其他；中断后再次运行会接着做；没有变化的不重做。\n\n"
+        "例：qbresearch run demo\n    qbresearch run demo --explain",
+    )
+    parser.add_argument("batch", metavar="批次", help="批次名（notebooks/batches/批次.toml）或文件路径")
+    parser.add_argument("--explain", action="store_true", help="只说明每个任务会不会运行及原因，不运行")
+    parser.add_argument("--only", metavar="文字", help="只运行名称含此文字的任务")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="个数", help="同时运行几个，默认为处理器核数")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="秒", help="一个单元格最多运行多久，默认 600 秒")
+
+
+def _add_publish(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "publish", _publish, "把运行结果写成网页报告与目录",
+        "把一个批次中成功且仍然有效的运行写成网页报告（每县每学年一份），并更新 reports/index.html。\n"
+        "失败、过期或被改动的运行不会进入报告。\n\n例：qbresearch publish demo",
+    )
+    parser.add_argument("batch", metavar="批次", help="批次名")
+
+
+def _add_show(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "show", _show, "列出标准、列约定、数据、笔记本或批次",
+        "列出可用的内容；给出名称时列出它的细目。\n\n"
+        "例：qbresearch show standards\n    qbresearch show standards national-2017\n    qbresearch show sources",
+    )
+    parser.add_argument("what", choices=tuple(_SHOWN), metavar="内容", help="、".join(_SHOWN))
+    parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称")
+
+
+# --- verbs -------------------------------------------------------------------------------------------------------
+
+
+def _template(arguments: argparse.Namespace) -> int:
+    from qbresearch.raw.columns import load_table
+    from qbresearch.raw.template import write_filled_example, write_template
+
+    path: Path = arguments.path
+    if path.suffix.lower() != ".xlsx":
+        path = path.with_name(path.name + ".xlsx")
+    if path.exists():
+        raise InputError(
+            "文件已经存在，没有覆盖", where=str(path), found="同名文件", expected="一个新文件名", fix="换一个名字，或先移走旧文件"
+        )
+    (write_filled_example if arguments.example else write_template)(load_table(arguments.table), path)
+    print(f"已生成 {path}。填好后放入 data/raw/<来源>/，或直接运行 qbresearch assess {path}")
+    return EXIT_DONE
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from qbresearch.raw.columns import list_tables, load_table
+    from qbresearch.raw.sources import list_sources, open_source, verify_source
+    from qbresearch.rules.standards import check_standards
+
+    project = find_project(arguments.project)
+    if arguments.write:
+        return _write_passport(project, arguments.write)
+    standards = check_standards()
+    for table in list_tables():
+        load_table(table)
+    print(f"规则文件完好：{len(standards)} 个标准或指标集，{len(list_tables())} 个列约定。")
+    found = 0
+    for source_id in arguments.sources or list_sources(project.raw):
+        source = open_source(project.raw, source_id)
+        problems = verify_source(source)
+        found += len(problems)
+        print(f"{source_id}：{len(source.files)} 个文件，" + (f"{len(problems)} 处不符" if len(problems) else "与护照一致"))
+        if len(problems):
+            _print_frame(problems, ["file", "problem", "found", "expected", "fix"])
+    return EXIT_FINDINGS if found else EXIT_DONE
+
+
+def _write_passport(project: Project, source_id: str) -> int:
+    from qbresearch.provenance import write_text
+    from qbresearch.raw.sources import PASSPORT, draft_passport
+
+    path = project.raw / source_id / PASSPORT
+    write_text(path, draft_passport(project.raw, source_id))
+    print(f"已写入 {path.relative_to(project.root)}。请补全标为“待填”的几项：名称、提供单位、取得途径、使用许可。")
+    return EXIT_DONE
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from qbresearch.processed.build import build_source
+    from qbresearch.raw.sources import list_sources
+
+    project = find_project(arguments.project)
+    results = []
+    for source_id in arguments.sources or list_sources(project.raw):
+        result = build_source(project, source_id, progress=lambda files: _progress(files, source_id, "个文件"))
+        results.append(result)
+        print(result.summary())
+        if len(result.problems):
+            _print_frame(result.problems.head(SHOWN_PROBLEMS), ["file", "sheet", "row", "column", "level", "found", "expected", "fix"])
+            if len(result.problems) > SHOWN_PROBLEMS:
+                print(f"  ……另有 {len(result.problems) - SHOWN_PROBLEMS} 处，用 --problems 文件.xlsx 全部保存")
+    if arguments.problems:
+        _save_problems(pd.concat([r.tidy() for r in results]), arguments.problems)
+    return EXIT_INPUT if any(r.status == "refused" for r in results) else EXIT_DONE
+
+
+def _save_problems(problems: pd.DataFrame, path: Path) -> None:
+    from io import BytesIO
+
+    from qbresearch.provenance import write_bytes
+
+    headings = {"file": "文件", "sheet": "工作表", "row": "行", "column": "列", "level": "级别", "found": "看到",
+                "expected": "应为", "fix": "处理办法", "source": "来源"}
+    buffer = BytesIO()
+    if path.suffix.lower() == ".csv":
+        problems.rename(columns=headings).to_csv(buffer, index=False, encoding="utf-8-sig")
+    else:
+        problems.rename(columns=headings).to_excel(buffer, index=False)
+    write_bytes(path, buffer.getvalue())
+    print(f"全部 {len(problems)} 处问题已存入 {path}")
+
+
+def _assess(arguments: argparse.Namespace) -> int:
+    from qbresearch.exhibits import sentences
+    from qbresearch.results.attainment import assess
+    from qbresearch.results.indicators import compute_indicators
+    from qbresearch.results.needs import sum_shortfalls
+    from qbresearch.results.parts import stage_parts
+    from qbresearch.rules.standards import load_standard, school_year_start
+
+    schools, contract, names = _read_for_assessment(arguments)
+    years = sorted(int(y) for y in schools["school_year"].dropna().unique())
+    year = arguments.year if arguments.year is not None else years[-1]
+    check_choice(year, years, name="学年", where="数据")
+    standard = load_standard(arguments.standard, on=school_year_start(year))
+    table = compute_indicators(stage_parts(schools[schools["school_year"] == year], standard, contract), standard)
+    if arguments.stage:
+        table = table.for_stage(arguments.stage)
+    result = assess(table)
+    if arguments.json:
+        print(json.dumps(_plain(result.to_dict()), ensure_ascii=False, indent=1))
+        return EXIT_DONE
+    cvs, needs = result.dispersion_table(), sum_shortfalls(result)
+    print(f"{standard.label_zh}（{standard.document}）")
+    for county in result.county_table().itertuples():
+        place = f"{names.get(county.county_code, county.county_code)}{year}—{year + 1} 学年{standard.stage(county.stage).label_zh}"
+        one = lambda frame: frame[(frame["county_code"] == county.county_code) & (frame["stage"] == county.stage)]
+        row = one(result.county_table()).iloc[0]
+        print("\n" + sentences.verdict_sentence(row, place=place))
+        print("  " + sentences.schools_sentence(row, place=""))
+        print("  " + sentences.dispersion_sentence(one(cvs), place="各校", decimals=standard.decimals("cv_decimals")))
+        if len(one(needs)):
+            print("  " + sentences.shortfall_sentence(one(needs), place=""))
+    for caution in standard.unverified():
+        print(f"\n注意：{caution}。")
+    return EXIT_DONE
+
+
+def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, Any, dict[str, str]]:
+    """Schools, contract and county names, from a file or from processed data."""
+    from qbresearch.processed.store import load_schools
+    from qbresearch.raw.checks import check_table
+    from qbresearch.raw.columns import load_table
+    from qbresearch.raw.reading import ERROR, read_file
+
+    if arguments.file is None:
+        if not arguments.source:
+            raise InputError(
+                "没有说明判定什么", where="qbresearch assess", found="既没有文件，也没有 --source",
+                expected="一个文件，或 --source 来源 --county 代码", fix="例：qbresearch assess 我县2024学年.xlsx",
+            )
+        data = load_schools(find_project(arguments.project), arguments.source, county_code=arguments.county)
+        return data.frame, data.contract, data.county_names()
+    if not arguments.file.exists():
+        raise InputError("找不到文件", where=str(arguments.file), found="没有这个文件", expected=".xlsx 或 .csv", fix="核对路径")
+    contract = load_table("school")
+    read = read_file(arguments.file, contract)
+    import pandas as pd
+
+    problems = pd.concat([read.problems, check_table(read.table, contract)], ignore_index=True)
+    if len(problems):
+        _print_frame(problems, ["sheet", "row", "column", "level", "found", "expected", "fix"], stream=sys.stderr)
+    if (problems["level"] == ERROR).any():
+        raise InputError(
+            "文件有错误，先改正再判定", where=arguments.file.name, found=f"{int((problems['level'] == ERROR).sum())} 处错误",
+            expected="没有“错误”级的问题", fix="按上表逐处改正",
+        )
+    names = dict(read.table[["county_code", "county_name"]].drop_duplicates().itertuples(index=False))
+    return read.table, contract, names
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from qbresearch.reports.runner import run_batch
+
+    plan = _plan(find_project(arguments.project), arguments.batch)
+    if arguments.only:
+        plan = plan.only(arguments.only)
+    print(plan.summary())
+    if arguments.explain:
+        for planned in plan.jobs:
+            print(f"  {'运行' if planned.action == 'run' else '不运行'}  {planned.job.name}：{planned.reason}")
+        return EXIT_DONE
+    total = sum(p.action == "run" for p in plan.jobs)
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc="运行", unit="个", disable=total == 0, ncols=80) as bar:
+        result = run_batch(
+            plan, workers=arguments.workers, timeout=arguments.timeout, progress=lambda done, n, record: bar.update(1)
+        )
+    print(result.summary())
+    return EXIT_RUNS_FAILED if result.failed else EXIT_DONE
+
+
+def _plan(project: Project, name: str) -> Plan:
+    from qbresearch.processed.store import DataIndex
+    from qbresearch.reports.batch import plan_batch
+    from qbresearch.reports.batchfile import batch_path, load_batch
+    from qbresearch.rules.standards import standard_sha256
+
+    batch = load_batch(batch_path(project, name))
+    return plan_batch(batch, project, DataIndex(project), rules_sha256=standard_sha256)
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from qbresearch.reports.publish import publish_run
+
+    project = find_project(arguments.project)
+    plan = _plan(project, arguments.batch)
+    publication = publish_run(project, plan.batch.id, is_current=lambda job: plan.why_stale(job["name"]))
+    print(publication.summary())
+    return EXIT_RUNS_FAILED if publication.refused else EXIT_DONE
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    _SHOWN[arguments.what](arguments)
+    return EXIT_DONE
+
+
+def _show_standards(arguments: argparse.Namespace) -> None:
+    from qbresearch.rules.standards import latest_standard, list_standards
+
+    if arguments.name:
+        standard = latest_standard(arguments.name)
+        print(f"{standard.label_zh}（{standard.document}）")
+        _print_frame(standard.tidy(), ["entry", "value", "unit", "status", "quote", "source"])
+        return
+    for standard in map(latest_standard, list_standards()):
+        print(f"{standard.id:18} {standard.label_zh}；{len(standard.indicators)} 项指标，配套列约定 {standard.table}")
+
+
+def _show_tables(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from qbresearch.raw.columns import list_tables, load_table
+
+    if arguments.name:
+        contract = load_table(arguments.name)
+        rows = [(c.name, c.label_zh, c.unit, next(iter(c.headings)), c.form, c.meaning) for c in contract.columns]
+        _print_frame(pd.DataFrame(rows, columns=["列", "名称", "单位", "表头", "统计表", "含义"]), None)
+        return
+    for contract in map(load_table, list_tables()):
+        print(f"{contract.id:18} {contract.label_zh}；{len(contract.columns)} 列")
+
+
+def _show_sources(arguments: argparse.Namespace) -> None:
+    from qbresearch.processed.store import read_provenance
+    from qbresearch.raw.sources import KINDS, list_sources, open_source
+
+    project = find_project(arguments.project)
+    for source_id in [arguments.name] if arguments.name else list_sources(project.raw):
+        source, built = open_source(project.raw, source_id), read_provenance(project, source_id)
+        print(f"{source_id:18} {KINDS[source.kind]}；{source.title}；" + (f"已处理 {built.rows} 行" if built else "尚未处理"))
+        if arguments.name and built:
+            for code, years in built.years.items():
+                print(f"    {code}：{'、'.join(map(str, years))}")
+
+
+def _show_files(folder: str, pattern: str) -> Any:
+    def show(arguments: argparse.Namespace) -> None:
+        root = find_project(arguments.project).notebooks / folder
+        for path in sorted(root.glob(pattern)):
+            print(path.stem)
+
+    return show
+
+
+_SHOWN = {
+    "standards": _show_standards,
+    "tables": _show_tables,
+    "sources": _show_sources,
+    "notebooks": _show_files(".", "*.ipynb"),
+    "batches": _show_files("batches", "*.toml"),
+}
+
+
+# --- writing to a terminal ---------------------------------------------------------------------------------------
+
+
+def _progress(items: Sequence[Any], what: str, unit: str) -> Iterable[Any]:
+    from tqdm import tqdm
+
+    return tqdm(items, desc=what, unit=unit, leave=False, ncols=80, delay=1)
+
+
+def _print_frame(frame: pd.DataFrame, columns: list[str] | None, *, stream: Any = None) -> None:
+    """Rows as lines of text; every cell is shown whole."""
+    for row in (frame[columns] if columns else frame).itertuples(index=False):
+        print("  " + " | ".join(str(v) for v in row if str(v)), file=stream or sys.stdout)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars, NaN and missing values as plain JSON values."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

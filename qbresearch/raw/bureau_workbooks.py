@@ -1,0 +1,162 @@
+"""Workbooks as county bureaus send them: a title, a line of notes, headings of their own choice, totals, a footnote."""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+from collections.abc import Sequence
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from openpyxl import Workbook
+from openpyxl.cell import Cell
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from qbresearch.provenance import write_bytes
+from qbresearch.raw.columns import Column, TableContract
+from qbresearch.raw.simulation_design import County
+
+TITLE_ROW, NOTE_ROW, HEADING_ROW = 1, 2, 3
+TEXT_FORMAT = "@"
+NUMBER_FORMATS = {"count": "#,##0", "number": "#,##0.00", "year": "0"}
+NARROW, WIDE = 12, 34
+THIN = Border(*[Side(style="thin", color="FF999999")] * 4)
+HEADING_FILL = PatternFill("solid", fgColor="FFDDE6EE")
+TOTAL_FILL = PatternFill("solid", fgColor="FFF2F2F2")
+CENTRE = Alignment(horizontal="center", vertical="center", wrap_text=True)
+MODIFIED = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:)")
+
+
+def write_county_workbook(
+    path: Path, schools: pd.DataFrame, contract: TableContract, county: County, school_year: int, written: date
+) -> None:
+    """Write the workbook of one county and school year.
+
+    Parameters
+    ----------
+    path : Path
+        The .xlsx to write.
+    schools : DataFrame
+        The county's schools in contract columns, choice ids and units.
+    contract : TableContract
+        Gives sheets, columns and headings.
+    county : County
+        Which of the accepted headings and units the county uses.
+    school_year : int
+        First calendar year of the school year.
+    written : date
+        Date of the file's properties.
+    """
+    workbook = Workbook()
+    workbook.remove(workbook.active)
+    for sheet_id, label in contract.sheets.items():
+        sheet = workbook.create_sheet(label)
+        columns = [c for c in contract.columns if c.sheet in (sheet_id, "every")]
+        title = f"{county.name}{school_year}学年义务教育学校统计表——{label}（模拟数据）"
+        note = f"填报单位：{county.name}教育局    统计时点：{school_year}年9月1日    单位：见各栏    （模拟数据，非真实统计）"
+        _write_head(sheet, title, note, len(columns))
+        factors = [_write_heading(sheet, at, column, county) for at, column in enumerate(columns, 1)]
+        _write_rows(sheet, schools, columns, factors, county.heading_style)
+        _write_totals(sheet, columns)
+        last = sheet.max_row + 1
+        sheet.cell(last, 1, "注：本表为模拟数据，由程序生成，县名、校名、代码均为虚构，不反映任何地方的实际情况。")
+        sheet.merge_cells(start_row=last, end_row=last, start_column=1, end_column=len(columns))
+        sheet.freeze_panes = sheet.cell(HEADING_ROW + 1, _name_position(columns) + 1)
+    workbook.properties.creator = f"{county.name}教育局（模拟）"
+    workbook.properties.title = f"{county.name}{school_year}学年义务教育学校统计表（模拟数据）"
+    write_bytes(path, workbook_bytes(workbook, written))
+
+
+def workbook_bytes(workbook: Workbook, written: date) -> bytes:
+    """Bytes of a workbook that depend on its contents only: the same dates in its properties and in the archive."""
+    raw, fixed = BytesIO(), BytesIO()
+    workbook.save(raw)
+    stamp = f"{written:%Y-%m-%d}T00:00:00Z".encode()
+    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(fixed, "w") as target:
+        for name in sorted(source.namelist(), key=lambda n: (n != "[Content_Types].xml", n)):
+            data = source.read(name)
+            if name == "docProps/core.xml":
+                data = MODIFIED.sub(lambda m: m[1] + stamp + m[3], data)
+            entry = zipfile.ZipInfo(name, date_time=(written.year, written.month, written.day, 0, 0, 0))
+            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+            target.writestr(entry, data)
+    return fixed.getvalue()
+
+
+def put_text(cell: Cell, text: str) -> None:
+    """Write a text that no spreadsheet program may take for a formula."""
+    cell.value = text
+    cell.data_type = "s"
+
+
+def _write_head(sheet: Worksheet, title: str, note: str, width: int) -> None:
+    for row, text, font in ((TITLE_ROW, title, Font(bold=True, size=14)), (NOTE_ROW, note, Font(size=10))):
+        put_text(sheet.cell(row, 1), text)
+        sheet.cell(row, 1).font, sheet.cell(row, 1).alignment = font, Alignment(vertical="center")
+        sheet.merge_cells(start_row=row, end_row=row, start_column=1, end_column=width)
+    sheet.row_dimensions[TITLE_ROW].height = 24
+    sheet.row_dimensions[HEADING_ROW].height = 48
+
+
+def _write_heading(sheet: Worksheet, at: int, column: Column, county: County) -> float:
+    """Write the county's heading for a column and return the factor from its unit to the contract's."""
+    usable = [(text, factor) for text, factor in column.headings.items() if text != column.name]
+    if {factor for _, factor in usable} != {1.0}:
+        usable = [(text, factor) for text, factor in usable if f"（{county.equipment_unit}）" in text]
+    text, factor = usable[county.heading_style % len(usable)]
+    cell = sheet.cell(HEADING_ROW, at)
+    put_text(cell, text)
+    cell.font, cell.fill, cell.border, cell.alignment = Font(bold=True), HEADING_FILL, THIN, CENTRE
+    width = WIDE if column.name == "school_name" else NARROW + 2 * (column.kind == "code")
+    sheet.column_dimensions[get_column_letter(at)].width = width
+    return factor
+
+
+def _write_rows(
+    sheet: Worksheet, schools: pd.DataFrame, columns: Sequence[Column], factors: Sequence[float], style: int
+) -> None:
+    for row, record in enumerate(schools.to_dict("records"), HEADING_ROW + 1):
+        for at, (column, factor) in enumerate(zip(columns, factors, strict=True), 1):
+            cell = sheet.cell(row, at)
+            cell.border = THIN
+            cell.number_format = NUMBER_FORMATS.get(column.kind, TEXT_FORMAT)
+            _put_value(cell, record[column.name], column, factor, style)
+
+
+def _put_value(cell: Cell, value: Any, column: Column, factor: float, style: int) -> None:
+    if pd.isna(value):
+        return
+    if column.kind == "number":
+        # Undo the unit in decimals: 123400 元 is written 12.34 万元.
+        cell.value = float(f"{value / factor:.12g}")
+    elif column.kind in NUMBER_FORMATS:
+        cell.value = int(value)
+    elif column.kind == "choice":
+        labels = next(c.labels for c in column.choices if c.id == value)
+        put_text(cell, labels[style % len(labels)] if column.name in {"school_type", "location"} else labels[0])
+    else:
+        put_text(cell, str(value))
+
+
+def _write_totals(sheet: Worksheet, columns: Sequence[Column]) -> None:
+    """A row of column sums, as bureaus add below the schools."""
+    last, row = sheet.max_row, sheet.max_row + 1
+    for at, column in enumerate(columns, 1):
+        cell = sheet.cell(row, at)
+        cell.font, cell.fill, cell.border = Font(bold=True), TOTAL_FILL, THIN
+        if column.is_number:
+            values = [sheet.cell(r, at).value for r in range(HEADING_ROW + 1, last + 1)]
+            total = math.fsum(v for v in values if v is not None)
+            cell.value = int(total) if column.kind == "count" else round(total, 2)
+            cell.number_format = NUMBER_FORMATS[column.kind]
+    put_text(sheet.cell(row, 1), "合计")
+
+
+def _name_position(columns: Sequence[Column]) -> int:
+    return next(at for at, column in enumerate(columns, 1) if column.name == "school_name")

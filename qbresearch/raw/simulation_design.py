@@ -1,0 +1,379 @@
+"""The cited parameters of a simulated prefecture: published means and spreads, our own design, planted facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qbresearch.errors import CitationError, check_choice
+from qbresearch.rules.citations import CITATION_KEYS, CITED, Citation, check_keys, read_citation, read_toml
+
+STAGES = ("primary", "junior")
+PEOPLE = ("L1", "L2", "L3")
+SHARED = ("L4", "L5", "L6", "L7")
+INDICATORS = (*PEOPLE, *SHARED)
+LOCATIONS = ("urban", "town", "rural")
+EQUIPMENT_UNITS = ("万元", "元")
+PLANTED = (
+    "clean_county", "rural_backbone", "blank_cell", "one_teacher_short", "private_decides", "true_zero",
+)
+SETTINGS = (
+    "drift_urban", "drift_town", "drift_rural", "drift_noise", "persistence", "clip", "tied_spread", "hall_chance",
+    "hall_low", "hall_high", "hall_min_students", "pe_share", "basic_spread", "tolerance_mean", "tolerance_cv",
+    "teaching_point_min_students",
+)
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """County mean of an indicator as a published table prints it (scaled to the indicator's unit)."""
+
+    stage: str
+    indicator: str
+    value: float
+    unit: str
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Student-weighted coefficient of variation as a published table prints it; ``profile`` names the set."""
+
+    profile: str
+    stage: str
+    indicator: str
+    value: float
+    unit: str
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """How the means and spreads of one school year differ from the last one."""
+
+    school_year: int
+    mean_factor: float
+    cv_factor: float
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class County:
+    """One simulated county: size, how its bureau fills in forms, and the factors that set it apart."""
+
+    code: str
+    name: str
+    prefix: str
+    kind: str
+    size_factor: float
+    equipment_unit: str
+    heading_style: int
+    cv_profile: str
+    mean_factor: float
+    cv_factor: float
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Further factors for one indicator of one county; ``rural_shift`` moves rural schools, in standard deviations."""
+
+    county: str
+    stage: str
+    indicator: str
+    mean_factor: float
+    cv_factor: float
+    citation: Citation
+    rural_shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Schools of one type and sponsor: how many by kind of county and location, how large, what they are called."""
+
+    school_type: str
+    sponsor: str
+    names: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    students: Mapping[str, tuple[tuple[int, int], ...]]
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """The one campus of a county that is not counted as a school; ``share`` is its part of the whole school."""
+
+    parent: str
+    name: str
+    share: float
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Weight of a student of each stage where a school's stages share its assets."""
+
+    school_type: str
+    weights: Mapping[str, float]
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Qualification:
+    """How the teachers of a stage divide into qualifications above and not above the required one."""
+
+    stage: str
+    above: Mapping[str, float]
+    below: Mapping[str, float]
+    below_share: float
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """Level of a column that only the basic-balance indicators use."""
+
+    stage: str
+    name: str
+    value: float
+    unit: str
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A single number of the design."""
+
+    name: str
+    value: float
+    unit: str
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A fact put into the data on purpose.
+
+    ``counts`` are persons or rooms in ``school_year``; ``rates`` are values per (weighted) student or per 100;
+    ``limits`` are what the fact is judged by.
+    """
+
+    id: str
+    county: str
+    school_year: int
+    citation: Citation
+    school_code: str = ""
+    stage: str = ""
+    indicator: str = ""
+    students: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Everything :func:`qbresearch.raw.simulation.simulate` needs besides a seed."""
+
+    id: str
+    title: str
+    prefecture: str
+    producer: str
+    licence: str
+    table: str
+    seed: int
+    written: date
+    means: tuple[Mean, ...]
+    spreads: tuple[Spread, ...]
+    years: tuple[Year, ...]
+    counties: tuple[County, ...]
+    adjustments: tuple[Adjustment, ...]
+    roster: tuple[Roster, ...]
+    campus: Campus
+    splits: tuple[Split, ...]
+    qualifications: tuple[Qualification, ...]
+    basics: tuple[Basic, ...]
+    settings: tuple[Setting, ...]
+    planted: tuple[Planted, ...]
+
+    def setting(self, name: str) -> float:
+        """Value of the setting called ``name``."""
+        check_choice(name, [s.name for s in self.settings], name="设定", where=self.id)
+        return next(s.value for s in self.settings if s.name == name)
+
+    def weights(self, school_type: str) -> Mapping[str, float]:
+        """Split weights by stage; empty for schools of a single stage."""
+        return next((s.weights for s in self.splits if s.school_type == school_type), {})
+
+    def basic(self, stage: str, name: str) -> float:
+        """Level of a basic-balance column at a stage."""
+        return next(b.value for b in self.basics if (b.stage, b.name) == (stage, name))
+
+    def qualification(self, stage: str) -> Qualification:
+        """Qualification shares of a stage."""
+        return next(q for q in self.qualifications if q.stage == stage)
+
+    def rural_shift(self, county: County, stage: str, indicator: str) -> float:
+        """How far rural schools lie below the others, in standard deviations."""
+        found = self._adjustment(county, stage, indicator)
+        return found.rural_shift if found else 0.0
+
+    def target(self, county: County, year: Year, stage: str, indicator: str) -> tuple[float, float]:
+        """Designed county mean and coefficient of variation of an indicator."""
+        mean = next(m.value for m in self.means if (m.stage, m.indicator) == (stage, indicator))
+        cv = next(
+            s.value for s in self.spreads if (s.profile, s.stage, s.indicator) == (county.cv_profile, stage, indicator)
+        )
+        found = self._adjustment(county, stage, indicator)
+        mean_factor, cv_factor = (found.mean_factor, found.cv_factor) if found else (1, 1)
+        return (
+            mean * county.mean_factor * mean_factor * year.mean_factor,
+            cv * county.cv_factor * cv_factor * year.cv_factor,
+        )
+
+    def _adjustment(self, county: County, stage: str, indicator: str) -> Adjustment | None:
+        key = (county.code, stage, indicator)
+        return next((a for a in self.adjustments if (a.county, a.stage, a.indicator) == key), None)
+
+
+def list_simulations() -> tuple[str, ...]:
+    """Ids of all simulated prefectures that ship with the package."""
+    return tuple(sorted(p.stem for p in (CITED / "simulations").glob("*.toml")))
+
+
+@cache
+def load_simulation(simulation_id: str) -> Parameters:
+    """Load the parameters ``simulation_id`` that ship with the package.
+
+    Raises
+    ------
+    InputError
+        No such parameters.
+    CitationError
+        The file breaks the form; the message names file and entry.
+    """
+    check_choice(simulation_id, list_simulations(), name="模拟参数", where="qbresearch/cited/simulations")
+    return read_simulation(CITED / "simulations" / f"{simulation_id}.toml")
+
+
+def read_simulation(path: Path) -> Parameters:
+    """Read simulation parameters from a file; see :func:`load_simulation`."""
+    data = read_toml(path)
+    texts = ("id", "title", "prefecture", "producer", "licence", "table", "seed", "written")
+    check_keys(data, required=(*texts, "source", *_LISTS), where=path.name)
+    for n, entry in enumerate(data["source"], 1):
+        check_keys(entry, required=("id", "title", "read", "where"), where=f"{path.name} 第 {n} 个 [[source]]")
+    sources = {s["id"] for s in data["source"]}
+    read = {key: _read_all(data[key], key, sources, path.name) for key in _LISTS}
+    if len(read["campus"]) != 1:
+        raise _broken(f"{path.name} [[campus]]", f"{len(read['campus'])} 条", "恰好 1 条")
+    parameters = Parameters(
+        **{key: data[key] for key in texts},
+        **{_FIELDS.get(key, key): values for key, values in read.items() if key != "campus"},
+        campus=read["campus"][0],
+    )
+    _check_complete(parameters, path.name)
+    return parameters
+
+
+def _entry(
+    cls: Callable[..., Entry], required: tuple[str, ...], numbers: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> tuple[Callable[..., Entry], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return cls, required, numbers, optional
+
+
+_LISTS = {
+    "mean": _entry(Mean, ("stage", "indicator", "value", "unit"), ("value",)),
+    "spread": _entry(Spread, ("profile", "stage", "indicator", "value", "unit"), ("value",)),
+    "year": _entry(Year, ("school_year", "mean_factor", "cv_factor"), ("mean_factor", "cv_factor")),
+    "county": _entry(
+        County,
+        ("code", "name", "prefix", "kind", "size_factor", "equipment_unit", "heading_style", "cv_profile",
+         "mean_factor", "cv_factor"),
+        ("size_factor", "mean_factor", "cv_factor"),
+    ),
+    "adjustment": _entry(
+        Adjustment, ("county", "stage", "indicator", "mean_factor", "cv_factor"),
+        ("mean_factor", "cv_factor", "rural_shift"), ("rural_shift",),
+    ),
+    "roster": _entry(Roster, ("school_type", "sponsor", "names", "counts", "students"), ("counts", "students")),
+    "campus": _entry(Campus, ("parent", "name", "share"), ("share",)),
+    "split": _entry(Split, ("school_type", "weights"), ("weights",)),
+    "qualification": _entry(
+        Qualification, ("stage", "above", "below", "below_share"), ("above", "below", "below_share")
+    ),
+    "basic": _entry(Basic, ("stage", "name", "value", "unit"), ("value",)),
+    "setting": _entry(Setting, ("name", "value", "unit"), ("value",)),
+    "planted": _entry(
+        Planted, ("id", "county", "school_year"), ("students", "counts", "rates", "limits"),
+        ("school_code", "stage", "indicator", "students", "counts", "rates", "limits"),
+    ),
+}
+_FIELDS = {
+    "mean": "means", "spread": "spreads", "year": "years", "county": "counties", "adjustment": "adjustments",
+    "split": "splits", "qualification": "qualifications", "basic": "basics", "setting": "settings",
+}
+_ALLOWED = {
+    "stage": STAGES, "indicator": INDICATORS, "equipment_unit": EQUIPMENT_UNITS,
+}
+
+
+def _read_all(entries: list[Mapping[str, Any]], key: str, sources: set[str], file: str) -> tuple[Any, ...]:
+    return tuple(_read_entry(e, key, sources, f"{file} 第 {n} 个 [[{key}]]") for n, e in enumerate(entries, 1))
+
+
+def _read_entry(entry: Mapping[str, Any], key: str, sources: set[str], where: str) -> Any:
+    cls, required, number_keys, optional = _LISTS[key]
+    check_keys(entry, required=(*required, *CITATION_KEYS), optional=(*optional, "reading", "note"), where=where)
+    for name, allowed in _ALLOWED.items():
+        if name in entry:
+            check_choice(entry[name], allowed, name=name, where=where)
+    numbers = [n for k in number_keys if k in entry for n in _numbers(entry[k])]
+    citation = read_citation(entry, sources=sources, where=where, numbers=numbers)
+    return cls(**{k: _frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
+
+
+def _numbers(value: Any) -> list[float]:
+    """Every number in a value, however deeply it lies."""
+    if isinstance(value, Mapping):
+        return [n for v in value.values() for n in _numbers(v)]
+    if isinstance(value, list):
+        return [n for v in value for n in _numbers(v)]
+    return [value] if isinstance(value, (int, float)) else []
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, so that entries cannot be changed."""
+    if isinstance(value, Mapping):
+        return {k: _frozen(v) for k, v in value.items()}
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+
+
+def _check_complete(parameters: Parameters, where: str) -> None:
+    """Refuse parameters that leave a county, stage and indicator without a mean or a spread."""
+    pairs = {(s, i) for s in STAGES for i in INDICATORS}
+    if absent := sorted(pairs - {(m.stage, m.indicator) for m in parameters.means}):
+        raise _broken(f"{where} [[mean]]", f"缺 {absent[0]}", "两个学段各七项")
+    counties = [c.code for c in parameters.counties]
+    for county in parameters.counties:
+        found = {(s.stage, s.indicator) for s in parameters.spreads if s.profile == county.cv_profile}
+        if absent := sorted(pairs - found):
+            raise _broken(f"{where} [[spread]]", f"{county.cv_profile} 缺 {absent[0]}", "两个学段各七项")
+    for entry in (*parameters.adjustments, *parameters.planted):
+        check_choice(entry.county, counties, name="县代码", where=where)
+    for planted in parameters.planted:
+        check_choice(planted.id, PLANTED, name="埋设事实", where=where)
+        check_choice(planted.school_year, [y.school_year for y in parameters.years], name="学年", where=where)
+    for name in SETTINGS:
+        check_choice(name, [s.name for s in parameters.settings], name="设定", where=where)
+    for setting in parameters.settings:
+        check_choice(setting.name, SETTINGS, name="设定", where=where)
+
+
+def _broken(where: str, found: str, expected: str) -> CitationError:
+    return CitationError("模拟参数不完整", where=where, found=found, expected=expected, fix="补齐后再运行")
