@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qbresearch.exhibits.tables import VERDICT_WORDS, fixed_point
+from qbresearch.exhibits.tables import VERDICT_WORDS, amount_words, fixed_point
 
 
 MOST_NAMED_GROUPS = 12
@@ -83,9 +83,9 @@ def shortfall_sentence(shortfalls: pd.DataFrame, *, place: str) -> str:
     if lacking.empty:
         return f"{place}没有一所学校低于单项标准。"
     words = "、".join(
-        f"{r.short}尚缺 {fixed_point(r.shortfall, 1)} {r.counted}（{r.schools} 校）" for r in lacking.itertuples()
+        f"{r.short}尚缺 {amount_words(r.shortfall)} {r.counted}（{r.schools} 校）" for r in lacking.itertuples()
     )
-    return f"{place}要使每所学校每项都达到标准，{words}。各校分别补足之和，未计教师流动与学校调整。"
+    return f"{place}要使每校每项都达到标准，{words}（各校分别补足之和，未计教师流动与学校调整）。"
 
 
 def groups_sentence(groups: pd.DataFrame, words: dict[str, str], *, place: str) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 
 ABSENT = "—"
+NOTHING = "无"
 VERDICT_WORDS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "": ABSENT}
 FRAGILE_MARK = "▲"
+DECIMALS_BELOW = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,20 @@ def report_table(frame: pd.DataFrame, columns: Iterable[Column], *, tone: str | 
     columns : iterable of Column
     tone : str, optional
         Column of verdicts whose value becomes the row's tone.
+
+    Returns
+    -------
+    ReportTable
+        An empty frame gives one row that says 无.
     """
     columns = tuple(columns)
+    heads = tuple({"label": c.label, "align": c.align} for c in columns)
+    if frame.empty:
+        # A table that says 无 is read; one without rows looks like a fault.
+        return ReportTable(heads, ((NOTHING, *[""] * (len(columns) - 1)),))
     cells = [[c.write(v) for v in frame[c.name]] for c in columns]
     tones = tuple(str(v) or "plain" for v in frame[tone]) if tone else ()
-    return ReportTable(
-        tuple({"label": c.label, "align": c.align} for c in columns), tuple(zip(*cells, strict=True)), tones
-    )
+    return ReportTable(heads, tuple(zip(*cells, strict=True)), tones)
 
 
 def text(name: str, label: str, words: dict[Any, str] | None = None) -> Column:
@@ -70,6 +79,11 @@ def count(name: str, label: str) -> Column:
 def fixed(name: str, label: str, decimals: int) -> Column:
     """Numbers with a fixed number of decimals, halves rounded up (四舍五入)."""
     return Column(name, label, lambda v: fixed_point(v, decimals))
+
+
+def amount(name: str, label: str) -> Column:
+    """Quantities of mixed size (teachers, square metres, yuan); see :func:`amount_words`."""
+    return Column(name, label, amount_words)
 
 
 def signed(name: str, label: str, decimals: int) -> Column:
@@ -94,6 +108,11 @@ def verdict(name: str, label: str) -> Column:
 def mark(name: str, label: str) -> Column:
     """A sign where a boolean is true."""
     return Column(name, label, lambda v: FRAGILE_MARK if v else "", "center")
+
+
+def amount_words(value: Any) -> str:
+    """A quantity with one decimal below a thousand and none from there on."""
+    return fixed_point(value, 1 if pd.isna(value) or abs(value) < DECIMALS_BELOW else 0)
 
 
 def fixed_point(value: Any, decimals: int) -> str:

@@ -55,6 +55,8 @@ class Source:
 
     def describe(self) -> str:
         """One line for the foot of a table or figure."""
+        if self.simulated:
+            return f"{self.title}（{KINDS[self.kind]}，{FORMS[self.form]}）"
         return f"{self.title}（{KINDS[self.kind]}，{FORMS[self.form]}；{self.producer}）"
 
 

@@ -43,7 +43,8 @@ class SchoolVerdicts:
 
     indicator : int8 (n, k), codes of ``VERDICTS``. fragile : bool (n, k). margin : float (n, k), value minus threshold
     in the indicator's unit. shortfall : float (n, k), what is missing to the threshold in the counted unit, 0 when
-    reached. school : int8 (n,). met_count, missing_count : int (n,). below_floor : bool (n, k).
+    reached. school : int8 (n,). school_fragile : bool (n,), whether one fragile indicator would turn the school's
+    verdict. met_count, missing_count : int (n,). below_floor : bool (n, k).
     """
 
     indicator: np.ndarray
@@ -51,6 +52,7 @@ class SchoolVerdicts:
     margin: np.ndarray
     shortfall: np.ndarray
     school: np.ndarray
+    school_fragile: np.ndarray
     met_count: np.ndarray
     missing_count: np.ndarray
     below_floor: np.ndarray
@@ -112,9 +114,8 @@ class AttainmentResult:
 
     def school_table(self) -> pd.DataFrame:
         """One row per school part: keys, students, ``met`` and ``missing`` (numbers of indicators), ``verdict``,
-        ``reason`` (Chinese: what decided), ``fragile``."""
+        ``reason`` (Chinese: what decided), ``fragile`` (whether one fragile indicator would turn the verdict)."""
         below = self.schools.below_floor.sum(axis=1)
-        flips = (self.schools.fragile & (self.schools.indicator != NO_RULE)).any(axis=1)
         return self.table.keys.assign(
             students=self.table.students,
             met=self.schools.met_count,
@@ -122,7 +123,7 @@ class AttainmentResult:
             below_floor=below,
             verdict=VERDICTS[self.schools.school],
             reason=self._school_reasons(below),
-            fragile=flips,
+            fragile=self.schools.school_fragile,
         )
 
     def _school_reasons(self, below: np.ndarray) -> np.ndarray:
@@ -247,14 +248,18 @@ def judge_schools(table: IndicatorTable) -> SchoolVerdicts:
     with np.errstate(invalid="ignore"):
         shortfall = np.maximum(thresholds * table.students[:, None] / scale - table.numerators, 0.0)
     shortfall[verdict == MET] = 0.0
-    floor = standard.rules["school_floor_ratio"].value if "school_floor_ratio" in standard.rules else 0.0
-    below = (verdict == NOT_MET) & ~at_least(values, floor * thresholds)
+    floor = (standard.rules["school_floor_ratio"].value if "school_floor_ratio" in standard.rules else 0.0) * thresholds
+    below = (verdict == NOT_MET) & ~at_least(values, floor)
+    one = _one_unit(table)
+    fragile = _fragile_values(table, thresholds, verdict, one)
+    school = _school_rule(standard, verdict, below)
     return SchoolVerdicts(
         indicator=verdict,
-        fragile=_fragile_values(table, thresholds, verdict),
+        fragile=fragile,
         margin=values - thresholds,
         shortfall=shortfall,
-        school=_school_rule(standard, verdict, below),
+        school=school,
+        school_fragile=_fragile_schools(standard, verdict, below, school, fragile, ~at_least(values - one, floor)),
         met_count=(verdict == MET).sum(axis=1),
         missing_count=(verdict == UNDECIDED).sum(axis=1),
         below_floor=below,
@@ -319,21 +324,49 @@ def _school_rule(standard: Standard, verdict: np.ndarray, below: np.ndarray) -> 
     return np.select([worst, best], [MET, UNDECIDED], default=NOT_MET).astype(np.int8)
 
 
-def _fragile_values(table: IndicatorTable, thresholds: np.ndarray, verdict: np.ndarray) -> np.ndarray:
+def _one_unit(table: IndicatorTable) -> np.ndarray:
+    """What one person or thing more is worth in each school's indicator; 0 where the numerator is not counted."""
+    indicators = table.standard.indicators
+    whole, shared = np.array([i.whole_units for i in indicators]), np.array([i.shared for i in indicators])
+    scale = np.array([i.scale for i in indicators])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole, np.where(shared, table.shares[:, None], 1.0) * scale / table.students[:, None], 0.0)
+
+
+def _fragile_values(table: IndicatorTable, thresholds: np.ndarray, verdict: np.ndarray, one: np.ndarray) -> np.ndarray:
     """Whether rounding, or one person or thing more or less, would flip a school's verdict on an indicator."""
-    indicators, values = table.standard.indicators, table.values
+    values = table.values
     decided = (verdict == MET) | (verdict == NOT_MET)
     rounded = at_least(round_half_up(values, table.standard.decimals("fragile_decimals")), thresholds)
     flips = rounded != (verdict == MET)
-    whole = np.array([i.whole_units for i in indicators])
-    shared = np.array([i.shared for i in indicators])
-    scale = np.array([i.scale for i in indicators])
-    one = np.where(shared, table.shares[:, None], 1.0) * scale / table.students[:, None]
-    possible = table.numerators >= np.where(shared, table.shares[:, None], 1.0) * (1 - SAME)
     with np.errstate(invalid="ignore"):
-        flips |= whole & (verdict == NOT_MET) & at_least(values + one, thresholds)
-        flips |= whole & (verdict == MET) & possible & ~at_least(values - one, thresholds)
+        flips |= (verdict == NOT_MET) & at_least(values + one, thresholds)
+        # A school that has none cannot have one less.
+        flips |= (verdict == MET) & (values >= one * (1 - SAME)) & ~at_least(values - one, thresholds)
     return flips & decided
+
+
+def _fragile_schools(
+    standard: Standard,
+    verdict: np.ndarray,
+    below: np.ndarray,
+    school: np.ndarray,
+    fragile: np.ndarray,
+    below_after: np.ndarray,
+) -> np.ndarray:
+    """Whether flipping one fragile indicator would turn the school's verdict.
+
+    ``below_after`` says whether an indicator that is met now would, with one unit less, fall below the floor.
+    """
+    flips = np.zeros(len(school), dtype=bool)
+    for column in range(verdict.shape[1]):
+        rows = np.flatnonzero(fragile[:, column])
+        changed, low = verdict[rows], below[rows]
+        was_met = changed[:, column] == MET
+        changed[:, column] = np.where(was_met, NOT_MET, MET)
+        low[:, column] = was_met & below_after[rows, column]
+        flips[rows] |= _school_rule(standard, changed, low) != school[rows]
+    return flips
 
 
 def _fragile_cvs(

@@ -139,7 +139,7 @@ def _apply_scope(
     notes = []
     for rule in standard.scope.values():
         hit, reason = _scope_hits(rows, rule, exclude)
-        hit &= ~out
+        hit = hit & ~out
         notes.append(_excluded(rows[hit], rule.case, reason, rule.citation.clause))
         out |= hit
     empty = (rows["students"].to_numpy() == 0) & ~out

@@ -182,14 +182,15 @@ class Standard:
     def unverified(self) -> tuple[str, ...]:
         """One sentence for every entry of status ``unverified``, for the pages that rest on it."""
         entries = [
-            *((f"{RULE_LABELS[name]} {limit.value:g}", limit.citation) for name, limit in self.rules.items()),
+            *((f"{RULE_LABELS[name]}（{limit.value:g} {limit.citation.unit}）", limit.citation)
+              for name, limit in self.rules.items()),
             *((f"指标 {i.code} 的计数口径", i.citation) for i in self.indicators),
             *((f"范围：{rule.label_zh}", rule.citation) for rule in self.scope.values()),
             *((f"{c} {s} 标准 {limit.value:g}", limit.citation) for (c, s), limit in self.thresholds.items()),
             *((f"{s} 上限 {limit.value:g}", limit.citation) for (_, s), limit in self.caps.items()),
         ]
         return tuple(
-            f"{what}未能在正式文本中核实（出处：{self.sources[c.source].title}）"
+            f"{what}未能在正式文本中核实，只见于{self.sources[c.source].title}"
             for what, c in entries
             if c.status == "unverified"
         )
@@ -218,7 +219,7 @@ class Standard:
 
 
 STATISTIC_LABELS = {CV: "差异系数", COMPOSITE_CV: "综合差异系数"}
-RULE_LABELS = {"school_min_met": "每校至少达标项数", "school_floor_ratio": "余项与标准之比的下限"}
+RULE_LABELS = {"school_min_met": "每校至少达标的项数", "school_floor_ratio": "余项的下限"}
 ROUNDING_LABELS = {"value_decimals": "指标值显示", "cv_decimals": "差异系数显示", "fragile_decimals": "临界检验"}
 SPLIT_LABELS = {"nine_year": "九年一贯制学校", "complete_secondary": "完全中学", "twelve_year": "十二年一贯制学校"}
 
