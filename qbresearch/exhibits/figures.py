@@ -11,9 +11,7 @@ Each function draws into the axes it is given, or else makes one new figure of a
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -23,319 +21,52 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize, to_rgb
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
-from matplotlib.transforms import ScaledTranslation, Transform
+from matplotlib.ticker import FixedLocator, PercentFormatter
 
-from qbresearch.errors import InputError, check_choice
+from qbresearch.errors import InputError
+from qbresearch.exhibits.canvas import (
+    add_legend,
+    beside_axes,
+    check_count,
+    check_once,
+    check_verdicts,
+    dashed_handle,
+    diamond_handle,
+    dot_handle,
+    finite_unique,
+    label_rows,
+    largest_students,
+    literal_text,
+    mark_value,
+    matrix,
+    number_text,
+    panel_axes,
+    panel_title,
+    point_areas,
+    points_wide,
+    read_frame,
+    side_column,
+    single_axes,
+    spread_points,
+    text_width,
+    value_axis,
+    verdict_handles,
+    wrap_text,
+)
 from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, WORDS
 
-WIDTH = 7.2  # inches; a little more than the text of an A4 page, so that 9-point text prints at about 8 points
-MAX_PANELS = 8
 MAX_GROUPS = 12
 MAX_ROWS = 60  # more rows than this cannot be read on one page
-VERDICTS = ("met", "not_met", "undecided", "")
 NOT_COMPUTABLE = "无法计算"
 OVER_CAP = "超过上限"
-GOLDEN = (math.sqrt(5) - 1) / 2
 RATIO_RANGE = (0.5, 1.5)  # a school at half or at one and a half times a standard has the full colour
 CELL_MARKS = {
     "met": {"marker": "o", "markersize": 3.8, "markeredgewidth": 0.0},
     "not_met": {"marker": "x", "markersize": 4.4, "markeredgewidth": 1.3},
     "undecided": {"marker": "$?$", "markersize": 5.6, "markeredgewidth": 0.3},
 }
-_CLOSING = "、，。；：！？）》」】％%)],.;:"
-_OPENING = "（《「【(["
-
-
-# --- reading the frame ------------------------------------------------------------------------------------------
-
-
-def _frame(data: pd.DataFrame, where: str, *, text: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
-    """The needed columns, texts as ``str`` and numbers as ``float``; refuses a frame that cannot be drawn."""
-    needed = [*text, *numbers]
-    absent = [name for name in needed if name not in data.columns]
-    if absent:
-        raise InputError(
-            f"画图用的表缺少列 {'、'.join(absent)}",
-            where=where,
-            found="列 " + "、".join(map(str, data.columns)),
-            expected="列 " + "、".join(needed),
-            fix="请补上缺少的列，或把已有的列改成这些名称",
-        )
-    if data.empty:
-        raise InputError(
-            "画图用的表没有一行数据", where=where, found="0 行", expected="至少 1 行", fix="请检查前面的筛选条件"
-        )
-    columns = {name: data[name].astype(object).fillna("").astype(str).to_numpy(dtype=object) for name in text}
-    return pd.DataFrame(columns | {name: _numbers(data[name], where) for name in numbers})
-
-
-def _numbers(column: pd.Series, where: str) -> np.ndarray:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    bad = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
-    if bad.any():
-        raise InputError(
-            f"画图用的列 {column.name} 中有不是数的值",
-            where=where,
-            found=repr(column[bad].iloc[0]),
-            expected="数，或空值",
-            fix="请在画图之前把这一列处理成数；没有数据的留空",
-        )
-    return values
-
-
-def _check_verdicts(column: pd.Series, where: str) -> None:
-    for verdict in column.unique():
-        check_choice(verdict, VERDICTS, name="判定结果", where=f"{where}，verdict 列")
-
-
-def _check_count(count: int, most: int, what: str, where: str) -> None:
-    if count > most:
-        raise InputError(
-            f"一张图里{what}太多，无法看清",
-            where=where,
-            found=f"{count} 个",
-            expected=f"不超过 {most} 个",
-            fix="请分成几张图，或先筛选再画",
-        )
-
-
-def _check_once(data: pd.DataFrame, keys: list[str], where: str) -> None:
-    twice = data.duplicated(keys)
-    if twice.any():
-        raise InputError(
-            "同一处有两个值",
-            where=where,
-            found="、".join(str(value) for value in data.loc[twice, keys].iloc[0]),
-            expected=f"{'、'.join(keys)} 的每个组合只有一行",
-            fix="请检查是否重名（不同的学校、县须用不同的名称），或先汇总成一行",
-        )
-
-
-def _table(data: pd.DataFrame, rows: str, values: str, where: str) -> pd.DataFrame:
-    """``values`` by ``rows`` and indicator, both in order of appearance; refuses a cell that is given twice."""
-    _check_once(data, [rows, "label"], where)
-    wide = data.pivot(index=rows, columns="label", values=values)
-    return wide.reindex(index=data[rows].unique(), columns=data["label"].unique())
-
-
-# --- words ------------------------------------------------------------------------------------------------------
-
-
-def _width(text: str) -> float:
-    """Width of a text in Chinese characters."""
-    return sum(1.0 if unicodedata.east_asian_width(c) in "WFA" else 0.55 for c in text)
-
-
-def _literal(text: str) -> str:
-    """The text with dollar signs kept from starting a formula."""
-    return text.replace("$", r"\$")
-
-
-def _wrap(text: str, width: float) -> str:
-    """Break a label into lines of about equal length, at most ``width`` Chinese characters each.
-
-    No line begins with a closing mark or ends with an opening one, and neither numbers nor Latin words are split.
-    """
-    pieces = _pieces(text)
-    fewest = len(_fill(pieces, width))
-    if fewest == 1:
-        return _literal(text)
-    narrower = np.arange(_width(text) / fewest, width, 0.5)
-    lines = next((found for w in narrower if len(found := _fill(pieces, w)) == fewest), _fill(pieces, width))
-    return _literal("\n".join(lines))
-
-
-def _fill(pieces: Iterable[str], width: float) -> list[str]:
-    """Lines with as many pieces each as fit."""
-    lines = [""]
-    for piece in pieces:
-        if lines[-1] and _width(lines[-1]) + _width(piece) > width:
-            lines.append("")
-        lines[-1] += piece
-    return lines
-
-
-def _number(value: float) -> str:
-    """A number as people write it, never with an exponent."""
-    return f"{value:.10g}"
-
-
-def _pieces(text: str) -> list[str]:
-    """Parts of a text that must stay on one line."""
-    closing, opening = re.escape(_CLOSING), re.escape(_OPENING)
-    return re.findall(rf"[{opening}]*(?:[A-Za-z0-9.\-]+|.)[{closing}]*", text, flags=re.DOTALL)
-
-
-def _with_unit(words: str, unit: str) -> str:
-    return _literal(f"{words}（{unit}）" if unit else words)
-
-
-# --- axes and legends -------------------------------------------------------------------------------------------
-
-
-def _single(ax: Axes | None, height: float) -> tuple[Axes, bool]:
-    """The axes to draw into, and whether the figure around them is ours."""
-    if ax is not None:
-        return ax, False
-    _, own = plt.subplots(figsize=(WIDTH, height), layout="constrained")
-    return own, True
-
-
-def _panels(
-    count: int, axes: Sequence[Axes] | np.ndarray | None, height: float, where: str, *, sharex=False, sharey=False
-) -> tuple[np.ndarray, bool]:
-    """``count`` axes in a flat array, in two columns if there are four or more; ``height`` is that of one row."""
-    _check_count(count, MAX_PANELS, "指标", where)
-    if axes is not None:
-        given = np.asarray(axes, dtype=object).ravel()
-        if given.size < count:
-            raise InputError(
-                "给的坐标区不够", where=where, found=f"{given.size} 个", expected=f"{count} 个（每项指标一个）",
-                fix="请多建几个坐标区，或不给 axes",
-            )  # fmt: skip
-        return given[:count], False
-    columns = 2 if count >= 4 else 1
-    rows = math.ceil(count / columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, rows * height + 0.5), layout="constrained", squeeze=False,
-        sharex=sharex, sharey=sharey,
-    )  # fmt: skip
-    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06)
-    for spare in grid.ravel()[count:]:
-        spare.remove()
-    return grid.ravel()[:count], True
-
-
-def _points_wide(ax: Axes) -> float:
-    """About how many points of width these axes and their labels have, before they are laid out."""
-    return ax.get_position().width * ax.figure.get_figwidth() * 72 * 1.25
-
-
-def _title(ax: Axes, label: str) -> None:
-    ax.set_title(_wrap(label, 0.86 * _points_wide(ax) / 9.5))
-
-
-def _legend(ax: Axes, handles: list[Artist], own: bool, *, points_below: float = 34, columns: int = 5) -> None:
-    """One legend below everything; with foreign axes, below these axes."""
-    columns = min(columns, len(handles))
-    if own:
-        ax.figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.4)
-        return
-    below = ax.transAxes + ScaledTranslation(0, -points_below / 72, ax.figure.dpi_scale_trans)
-    ax.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below,
-        ncols=min(columns, 3), borderaxespad=0,
-    )  # fmt: skip
-
-
-def _dot(verdict: str, label: str, **changes: object) -> Line2D:
-    """A legend entry that is a point."""
-    kind = verdict or "plain"
-    look = {
-        "marker": MARKERS[kind],
-        "color": PALETTE[kind],
-        "markersize": 6,
-        "markeredgecolor": "white",
-        "linestyle": "none",
-    }
-    return Line2D([], [], label=label, **look | changes)
-
-
-def _verdict_dots(verdicts: Iterable[str]) -> list[Artist]:
-    """Legend entries of the verdicts that occur, in a fixed order."""
-    found = set(verdicts)
-    return [_dot(verdict, WORDS[verdict]) for verdict in WORDS if verdict in found]
-
-
-def _dashed(label: str) -> Line2D:
-    return Line2D([], [], color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1, label=label)
-
-
-def _diamond(label: str) -> Line2D:
-    return _dot("plain", label, marker="D", color=PALETTE["ink"], markersize=5, markeredgewidth=0)
-
-
-def _rows(ax: Axes, labels: Sequence[str], width: float) -> np.ndarray:
-    """One row a label, the first on top; returns the heights of the rows."""
-    places = np.arange(len(labels), dtype=float)
-    ax.set_yticks(places, [_wrap(label, width) for label in labels])
-    ax.set_ylim(len(labels) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(visible=False, axis="y")
-    return places
-
-
-def _beside(ax: Axes, points: float) -> Transform:
-    """Rows in data, columns in points to the right of the axes: the same room however wide the axes become."""
-    return ax.get_yaxis_transform() + ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
-
-
-def _side_column(ax: Axes, points: float, heading: str, places: Iterable[float], texts: Iterable[str]) -> None:
-    """A column of numbers to the right of the axes, in line with the rows, so that it never covers a mark."""
-    across = _beside(ax, points)
-    top = ax.transAxes + ScaledTranslation(points / 72, 3 / 72, ax.figure.dpi_scale_trans)
-    ax.text(1, 1, heading, transform=top, ha="right", va="bottom", fontsize=8, fontweight="bold")
-    for place, text in zip(places, texts, strict=True):
-        ax.text(1, place, text, transform=across, ha="right", va="center", fontsize=8.5)
-
-
-# --- points -----------------------------------------------------------------------------------------------------
-
-
-def _spread(values: np.ndarray, half_height: float) -> np.ndarray:
-    """Offsets that keep points of like value apart, wider where there are more of them.
-
-    Multiples of the golden section instead of random numbers: neighbours fall far from each other, and the same
-    schools are always drawn at the same place.
-    """
-    if values.size < 2:
-        return np.zeros(values.size)
-    order = np.argsort(values, kind="stable")
-    ranked = values[order]
-    near = (np.ptp(values) or 1.0) / 30
-    others = np.searchsorted(ranked, ranked + near, "right") - np.searchsorted(ranked, ranked - near, "left") - 1
-    height = half_height * others / max(others.max(), 8)
-    offsets = np.empty(values.size)
-    offsets[order] = height * (2 * ((np.arange(values.size) * GOLDEN) % 1) - 1)
-    return offsets
-
-
-def _areas(students: np.ndarray, largest: float, count: int) -> np.ndarray:
-    """Areas of the points, larger with more students and smaller where there are many points."""
-    top = float(np.clip(3000 / max(count, 1), 13, 62))
-    share = np.nan_to_num(students / largest if largest > 0 else students * 0.0)
-    return top * (0.3 + 0.7 * share)
-
-
-def _largest(students: pd.Series) -> float:
-    return float(np.nan_to_num(students.max()))
-
-
-def _value_axis(ax: Axes, rows: pd.DataFrame, others: Iterable[float]) -> None:
-    """Limits with room for what is written at the edges; the label says the unit and how many schools are absent."""
-    finite = np.array([v for v in (*rows["value"], *others) if not math.isnan(v)])
-    if finite.size:
-        margin = 0.07 * (np.ptp(finite) or abs(finite[0]) or 1.0)
-        ax.set_xlim(finite.min() - margin, finite.max() + margin)
-    ax.xaxis.set_major_locator(MaxNLocator(6))
-    absent = int(rows["value"].isna().sum())
-    ax.set_xlabel(_with_unit("学校数值", rows["unit"].iloc[0]) + (f"；另有 {absent} 所缺数据" if absent else ""))
-
-
-def _mark_value(ax: Axes, x: float, y: float, text: str, *, to_right: bool) -> None:
-    """Write beside a vertical line."""
-    ax.annotate(
-        text, (x, y), xytext=(6 if to_right else -6, 0), textcoords="offset points",
-        ha="left" if to_right else "right", va="center", fontsize=7.5, annotation_clip=False,
-    )  # fmt: skip
-
-
-def _finite_unique(column: pd.Series) -> list[float]:
-    return sorted(float(v) for v in column.dropna().unique())
 
 
 def plot_distributions(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None = None) -> np.ndarray:
@@ -358,34 +89,34 @@ def plot_distributions(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray 
         The axes, one an indicator.
     """
     where = "学校分布图"
-    frame = _frame(data, where, text=("label", "unit", "verdict"), numbers=("value", "students", "threshold", "mean"))
-    _check_verdicts(frame["verdict"], where)
+    frame = read_frame(data, where, text=("label", "unit", "verdict"), numbers=("value", "students", "threshold", "mean"))
+    check_verdicts(frame["verdict"], where)
     groups = list(frame.groupby("label", sort=False))
-    grid, own = _panels(len(groups), axes, 1.62 if len(groups) >= 4 else 1.95, where)
+    grid, own = panel_axes(len(groups), axes, 1.62 if len(groups) >= 4 else 1.95, where)
     for ax, (label, rows) in zip(grid, groups, strict=True):
-        _title(ax, label)
-        _strip(ax, rows, _largest(frame["students"]))
+        panel_title(ax, label)
+        _strip(ax, rows, largest_students(frame["students"]))
     handles = [
-        *_verdict_dots(frame["verdict"]),
-        *([_dot("", "无标准")] if frame["verdict"].eq("").any() else []),
-        _diamond("均值（按学生数加权）"),
-        *([_dashed("标准")] if frame["threshold"].notna().any() else []),
-        _dot("plain", "点越大，学生越多", markersize=8, alpha=0.55),
+        *verdict_handles(frame["verdict"]),
+        *([dot_handle("", "无标准")] if frame["verdict"].eq("").any() else []),
+        diamond_handle("均值（按学生数加权）"),
+        *([dashed_handle("标准")] if frame["threshold"].notna().any() else []),
+        dot_handle("plain", "点越大，学生越多", markersize=8, alpha=0.55),
     ]
-    _legend(grid[-1], handles, own, columns=6)
+    add_legend(grid[-1], handles, own, columns=6)
     return grid
 
 
 def _strip(ax: Axes, rows: pd.DataFrame, largest: float) -> None:
     """One panel of :func:`plot_distributions`."""
-    thresholds, means = _finite_unique(rows["threshold"]), _finite_unique(rows["mean"])
-    _value_axis(ax, rows, [*thresholds, *means])
+    thresholds, means = finite_unique(rows["threshold"]), finite_unique(rows["mean"])
+    value_axis(ax, rows, [*thresholds, *means])
     ax.set_ylim(-0.78, 0.78)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     shown = rows[rows["value"].notna()]
-    heights = _spread(shown["value"].to_numpy(), 0.44)
-    areas = _areas(shown["students"].to_numpy(), largest, len(shown))
+    heights = spread_points(shown["value"].to_numpy(), 0.44)
+    areas = point_areas(shown["students"].to_numpy(), largest, len(shown))
     for kind in ("", "met", "undecided", "not_met"):  # those that need attention on top
         chosen = shown["verdict"].eq(kind).to_numpy()
         _points(ax, shown["value"].to_numpy()[chosen], heights[chosen], areas[chosen], kind or "plain")
@@ -393,11 +124,11 @@ def _strip(ax: Axes, rows: pd.DataFrame, largest: float) -> None:
     for place, threshold in enumerate(thresholds):
         ax.axvline(threshold, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1, zorder=3)
         to_right = place > 0 if len(thresholds) > 1 else threshold < middle  # of two, one is written on either side
-        _mark_value(ax, threshold, 0.64, f"标准 {_number(threshold)}", to_right=to_right)
+        mark_value(ax, threshold, 0.64, f"标准 {number_text(threshold)}", to_right=to_right)
     for mean in means:
         ax.vlines(mean, -0.64, 0.46, color=PALETTE["ink"], linewidth=0.8, zorder=3)
         ax.plot(mean, -0.64, marker="D", color=PALETTE["ink"], markeredgewidth=0, markersize=5, zorder=5)
-        _mark_value(ax, mean, -0.64, f"{mean:.0f}" if abs(mean) >= 1000 else f"{mean:.2f}", to_right=mean < middle)
+        mark_value(ax, mean, -0.64, f"{mean:.0f}" if abs(mean) >= 1000 else f"{mean:.2f}", to_right=mean < middle)
 
 
 def _points(ax: Axes, x: np.ndarray, y: np.ndarray, areas: np.ndarray, kind: str) -> None:
@@ -429,37 +160,37 @@ def plot_groups(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None 
     """
     where = "分组比较图"
     numbers = ("value", "students", "group_mean", "threshold")
-    frame = _frame(data, where, text=("label", "unit", "group"), numbers=numbers)
+    frame = read_frame(data, where, text=("label", "unit", "group"), numbers=numbers)
     names = list(frame["group"].unique())
-    _check_count(len(names), MAX_GROUPS, "组", where)
+    check_count(len(names), MAX_GROUPS, "组", where)
     panels = list(frame.groupby("label", sort=False))
     row_height = float(np.clip(1.5 / len(names), 0.155, 0.26))
-    grid, own = _panels(len(panels), axes, 0.9 + row_height * len(names), where, sharey=True)
+    grid, own = panel_axes(len(panels), axes, 0.9 + row_height * len(names), where, sharey=True)
     for ax, (label, rows) in zip(grid, panels, strict=True):
-        _title(ax, label)
-        _value_axis(ax, rows, [*rows["group_mean"], *rows["threshold"]])
-        _rows(ax, names, 9 if row_height > 0.22 else math.inf)  # two lines need the height
+        panel_title(ax, label)
+        value_axis(ax, rows, [*rows["group_mean"], *rows["threshold"]])
+        label_rows(ax, names, 9 if row_height > 0.22 else math.inf)  # two lines need the height
         for place, (name, colour) in enumerate(zip(names, cycle(GROUP_COLOURS), strict=False)):
-            _group_row(ax, rows[rows["group"] == name], place, colour, _largest(frame["students"]))
+            _group_row(ax, rows[rows["group"] == name], place, colour, largest_students(frame["students"]))
     handles = [
-        _dot("plain", "学校（点越大，学生越多）", alpha=0.6),
-        _diamond("组内平均（按学生数加权）"),
-        *([_dashed("标准")] if frame["threshold"].notna().any() else []),
+        dot_handle("plain", "学校（点越大，学生越多）", alpha=0.6),
+        diamond_handle("组内平均（按学生数加权）"),
+        *([dashed_handle("标准")] if frame["threshold"].notna().any() else []),
     ]
-    _legend(grid[-1], handles, own)
+    add_legend(grid[-1], handles, own)
     return grid
 
 
 def _group_row(ax: Axes, rows: pd.DataFrame, place: int, colour: str, largest: float) -> None:
     """One group in one panel of :func:`plot_groups`."""
     shown = rows[rows["value"].notna()]
-    heights = place + _spread(shown["value"].to_numpy(), 0.36)
-    areas = 0.7 * _areas(shown["students"].to_numpy(), largest, 2 * len(shown))
+    heights = place + spread_points(shown["value"].to_numpy(), 0.36)
+    areas = 0.7 * point_areas(shown["students"].to_numpy(), largest, 2 * len(shown))
     ax.scatter(shown["value"], heights, s=areas, color=colour, alpha=0.55, linewidths=0.3, edgecolors="white", zorder=3)
-    for mean in _finite_unique(rows["group_mean"]):
+    for mean in finite_unique(rows["group_mean"]):
         ax.vlines(mean, place - 0.4, place + 0.4, color=PALETTE["ink"], linewidth=1.5, zorder=4)
         ax.plot(mean, place, marker="D", color=PALETTE["ink"], markeredgewidth=0, markersize=5, zorder=5)
-    for threshold in _finite_unique(rows["threshold"]):
+    for threshold in finite_unique(rows["threshold"]):
         ax.vlines(threshold, place - 0.5, place + 0.5, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1)
 
 
@@ -483,29 +214,29 @@ def plot_cv_caps(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     where = "差异系数图"
-    frame = _frame(data, where, text=("label", "verdict"), numbers=("cv", "cap", "fragile"))
-    _check_verdicts(frame["verdict"], where)
-    ax, own = _single(ax, 1.25 + 0.42 * len(frame))
-    places = _rows(ax, list(frame["label"]), 17)
+    frame = read_frame(data, where, text=("label", "verdict"), numbers=("cv", "cap", "fragile"))
+    check_verdicts(frame["verdict"], where)
+    ax, own = single_axes(ax, 1.25 + 0.42 * len(frame))
+    places = label_rows(ax, list(frame["label"]), 17)
     top = np.nanmax([*frame["cv"], *frame["cap"], 0.1])
     ax.set_xlim(0, top * 1.08)
     ax.set_xlabel("差异系数（标准差与平均数之比，无单位）")
     for place, row in zip(places, frame.itertuples(), strict=True):
         _lollipop(ax, place, row, top)
     fragile = frame["fragile"].eq(1).to_numpy()
-    _side_column(ax, 50, "差异系数", places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cv"]])
-    _side_column(ax, 86, "上限", places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cap"]])
+    side_column(ax, 50, "差异系数", places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cv"]])
+    side_column(ax, 86, "上限", places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cap"]])
     warn = {"marker": "^", "color": PALETTE["ink"], "markersize": 6}
     ax.plot(
-        np.ones(fragile.sum()), places[fragile], linestyle="none", clip_on=False, transform=_beside(ax, 18), **warn,
+        np.ones(fragile.sum()), places[fragile], linestyle="none", clip_on=False, transform=beside_axes(ax, 18), **warn,
     )  # fmt: skip
     handles = [
-        *_verdict_dots(frame["verdict"]),
-        _dot("plain", "上限", marker="|", markersize=11, markeredgewidth=2, markeredgecolor=PALETTE["ink"]),
+        *verdict_handles(frame["verdict"]),
+        dot_handle("plain", "上限", marker="|", markersize=11, markeredgewidth=2, markeredgecolor=PALETTE["ink"]),
     ]
     if fragile.any():
-        handles.append(_dot("plain", "临界（四舍五入或增减一人即翻转）", **warn))
-    _legend(ax, handles, own)
+        handles.append(dot_handle("plain", "临界（四舍五入或增减一人即翻转）", **warn))
+    add_legend(ax, handles, own)
     return ax
 
 
@@ -540,16 +271,16 @@ def plot_years(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None =
         The axes, one an indicator.
     """
     where = "历年差异系数图"
-    frame = _frame(data, where, text=("label",), numbers=("school_year", "cv", "cap"))
+    frame = read_frame(data, where, text=("label",), numbers=("school_year", "cv", "cap"))
     if frame["school_year"].isna().any():
         raise InputError("有的行没有学年", where=where, found="空值", expected="整数年份", fix="请补上 school_year 列")
-    _check_once(frame, ["school_year", "label"], where)
+    check_once(frame, ["school_year", "label"], where)
     panels = list(frame.groupby("label", sort=False))
-    grid, own = _panels(len(panels), axes, 1.72, where, sharey=True)
-    years = np.array(_finite_unique(frame["school_year"]))
+    grid, own = panel_axes(len(panels), axes, 1.72, where, sharey=True)
+    years = np.array(finite_unique(frame["school_year"]))
     top = np.nanmax([*frame["cv"], *frame["cap"], 0.1])
     for place, (ax, (label, rows)) in enumerate(zip(grid, panels, strict=True)):
-        _title(ax, label)
+        panel_title(ax, label)
         ax.set_xlim(years[0] - 0.5, years[-1] + 0.5)
         ax.set_ylim(0, top * 1.25)
         _year_line(ax, rows.sort_values("school_year", kind="stable"))
@@ -562,11 +293,11 @@ def plot_years(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None =
             ax.set_ylabel("差异系数")
     over = frame["cv"] > frame["cap"]
     handles = [
-        _dot("met", "差异系数", linestyle="-", linewidth=1.4),
-        *([_dot("not_met", OVER_CAP, markersize=7)] if over.any() else []),
-        *([_dashed("上限")] if frame["cap"].notna().any() else []),
+        dot_handle("met", "差异系数", linestyle="-", linewidth=1.4),
+        *([dot_handle("not_met", OVER_CAP, markersize=7)] if over.any() else []),
+        *([dashed_handle("上限")] if frame["cap"].notna().any() else []),
     ]
-    _legend(grid[-1], handles, own)
+    add_legend(grid[-1], handles, own)
     return grid
 
 
@@ -614,9 +345,9 @@ def plot_between_within(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     where = "组间组内构成图"
-    frame = _frame(data, where, text=("label",), numbers=("between", "within"))
-    ax, own = _single(ax, 1.2 + 0.42 * len(frame))
-    places = _rows(ax, list(frame["label"]), 17)
+    frame = read_frame(data, where, text=("label",), numbers=("between", "within"))
+    ax, own = single_axes(ax, 1.2 + 0.42 * len(frame))
+    places = label_rows(ax, list(frame["label"]), 17)
     total = (frame["between"] + frame["within"]).to_numpy()
     drawn = total > 0
     shares = frame["between"].to_numpy()[drawn] / total[drawn]
@@ -634,9 +365,9 @@ def plot_between_within(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     texts.loc[drawn, "组内"] = [f"{100 * (1 - s):.1f}%" for s in shares]
     texts["合计"] = ["—" if np.isnan(v) else f"{v:.4f}" for v in total]
     for points, name, heading in ((38, "组间", "组间"), (74, "组内", "组内"), (122, "合计", "差异系数²")):
-        _side_column(ax, points, heading, places, texts[name])
+        side_column(ax, points, heading, places, texts[name])
     within = Patch(facecolor="#DCE3EA", hatch="///", edgecolor="#8796A5", label="组内差异")
-    _legend(ax, [Patch(facecolor=PALETTE["met"], label="组间差异"), within], own)
+    add_legend(ax, [Patch(facecolor=PALETTE["met"], label="组间差异"), within], own)
     return ax
 
 
@@ -660,15 +391,15 @@ def _table_labels(
     ax: Axes, rows: Sequence[str], columns: Sequence[str], row_size: float, *, own: bool, feet: Sequence[str] = ()
 ) -> None:
     """Names of rows at the left, of columns on top, wrapped to the width of a column; ``feet`` stand below those."""
-    names = max(map(_width, rows)) * row_size
-    room = _points_wide(ax) * (1.0 if own else 0.8)  # axes in somebody else's grid may yet become narrower
+    names = max(map(text_width, rows)) * row_size
+    room = points_wide(ax) * (1.0 if own else 0.8)  # axes in somebody else's grid may yet become narrower
     fits = np.clip((room - names) / len(columns) / 7.5 - 0.7, 3.0, 16.0)
-    headings = [_wrap(column, float(fits)) for column in columns]
+    headings = [wrap_text(column, float(fits)) for column in columns]
     if feet:
         headings = [f"{heading}\n{foot}".rstrip() for heading, foot in zip(headings, feet, strict=True)]
     ax.set_xticks(np.arange(len(columns)) + 0.5, headings, fontsize=7.5)
     ax.xaxis.tick_top()
-    ax.set_yticks(np.arange(len(rows)) + 0.5, [_literal(row) for row in rows], fontsize=row_size)
+    ax.set_yticks(np.arange(len(rows)) + 0.5, [literal_text(row) for row in rows], fontsize=row_size)
     ax.tick_params(length=0)
 
 
@@ -705,11 +436,11 @@ def plot_attainment_map(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     where = "达标情况图"
-    frame = _frame(data, where, text=("school", "label", "verdict"), numbers=("ratio",))
-    _check_verdicts(frame["verdict"], where)
-    ratios, verdicts = _table(frame, "school", "ratio", where), _table(frame, "school", "verdict", where)
-    _check_count(len(ratios), MAX_ROWS, "学校", where)
-    ax, own = _single(ax, 2.1 + 0.158 * len(ratios))
+    frame = read_frame(data, where, text=("school", "label", "verdict"), numbers=("ratio",))
+    check_verdicts(frame["verdict"], where)
+    ratios, verdicts = matrix(frame, "school", "ratio", where), matrix(frame, "school", "verdict", where)
+    check_count(len(ratios), MAX_ROWS, "学校", where)
+    ax, own = single_axes(ax, 2.1 + 0.158 * len(ratios))
     cmap = sns.blend_palette([PALETTE["not_met"], "#E9A27E", "#F7F7F7", "#9CC4E2", PALETTE["met"]], as_cmap=True)
     norm = Normalize(*RATIO_RANGE, clip=True)
     _cells(ax, ratios.to_numpy(), cmap, norm)
@@ -720,7 +451,7 @@ def plot_attainment_map(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         area, edge = look["markersize"] ** 2, look["markeredgewidth"]
         ax.scatter(column + 0.5, row + 0.5, s=area, marker=look["marker"], c=shades, linewidths=edge, zorder=3)
     handles: list[Artist] = [
-        _dot(verdict, WORDS[verdict], **look | {"color": PALETTE["ink"], "markeredgecolor": PALETTE["ink"]})
+        dot_handle(verdict, WORDS[verdict], **look | {"color": PALETTE["ink"], "markeredgecolor": PALETTE["ink"]})
         for verdict, look in CELL_MARKS.items()
         if frame["verdict"].eq(verdict).any()
     ]
@@ -728,7 +459,7 @@ def plot_attainment_map(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         handles.append(Patch(facecolor=PALETTE["faint"], label="没有数据或不适用"))
     ticks = np.linspace(*RATIO_RANGE, 5)
     _colour_bar(ax, cmap, norm, "实测值与标准之比", ticks=ticks, extend="both")
-    _legend(ax, handles, own, points_below=6)
+    add_legend(ax, handles, own, points_below=6)
     return ax
 
 
@@ -749,10 +480,10 @@ def plot_county_cvs(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     where = "各县差异系数图"
-    frame = _frame(data, where, text=("county", "label"), numbers=("cv", "cap"))
-    cvs, caps = _table(frame, "county", "cv", where), _table(frame, "county", "cap", where)
-    _check_count(len(cvs), MAX_ROWS, "县", where)
-    ax, own = _single(ax, 1.9 + 0.25 * len(cvs))
+    frame = read_frame(data, where, text=("county", "label"), numbers=("cv", "cap"))
+    cvs, caps = matrix(frame, "county", "cv", where), matrix(frame, "county", "cap", where)
+    check_count(len(cvs), MAX_ROWS, "县", where)
+    ax, own = single_axes(ax, 1.9 + 0.25 * len(cvs))
     cmap = sns.blend_palette(["#FBFCFD", "#A3C8E4"], as_cmap=True)  # light throughout: ink is read on all of it
     norm = Normalize(0, max(float(np.nanmax([*frame["cv"], 0.1])), 0.1))
     _cells(ax, cvs.to_numpy(), cmap, norm)
@@ -762,19 +493,19 @@ def plot_county_cvs(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         _cv_cell(ax, row, column, value, bool(over[row, column]))
     handles: list[Artist] = []
     if over.any():
-        handles.append(_dot("plain", OVER_CAP + "（加框、加粗）", marker="^", color=PALETTE["ink"]))
+        handles.append(dot_handle("plain", OVER_CAP + "（加框、加粗）", marker="^", color=PALETTE["ink"]))
     if cvs.isna().to_numpy().any():
         handles.append(Patch(facecolor=PALETTE["faint"], label=NOT_COMPUTABLE))
     _colour_bar(ax, cmap, norm, "差异系数（无单位）")
     if handles:
-        _legend(ax, handles, own, points_below=6)
+        add_legend(ax, handles, own, points_below=6)
     return ax
 
 
 def _cap_text(caps: pd.Series) -> str:
     """The cap to write above a column, if it is the same for all counties."""
-    found = _finite_unique(caps)
-    return f"（上限 {_number(found[0])}）" if len(found) == 1 else ""
+    found = finite_unique(caps)
+    return f"（上限 {number_text(found[0])}）" if len(found) == 1 else ""
 
 
 def _cv_cell(ax: Axes, row: int, column: int, value: float, over: bool) -> None:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from qbresearch.exhibits.tables import VERDICT_WORDS, amount_words, fixed_point
 
-
 MOST_NAMED_GROUPS = 12
 """With more groups than this the extremes are single schools, and naming them says nothing about groups."""
 

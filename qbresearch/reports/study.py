@@ -210,7 +210,7 @@ class Study:
         figure = drawn if isinstance(drawn, Figure) else np.ravel(drawn)[0].figure
         if self.data.provenance.simulated:
             # Pictures are copied out of reports; the label must go with them.
-            figure.text(0.995, 0.004, "模拟数据", ha="right", va="bottom", fontsize=7.5, color="0.45")
+            figure.text(0.995, 0.004, "模拟数据", ha="right", va="bottom", fontsize="x-small", color="0.45")
         png, width, height = figure_png(figure, where=f"图 {id}")
         return FigureBlock(
             id=id, caption=caption, alt=alt, png=png, width=width, height=height, notes=tuple(notes), source=self.source

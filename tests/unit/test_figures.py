@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from qbresearch.errors import InputError
-from qbresearch.exhibits import figures, style
+from qbresearch.exhibits import canvas, figures, style
 
 LONG = "每百名学生拥有体育、艺术（美术、音乐）专任教师数"
 AREA = "生均教学及辅助用房面积"
@@ -247,10 +247,10 @@ def test_distribution_shows_every_school_with_a_value_in_the_mark_of_its_verdict
 @pytest.mark.parametrize("count", [1, 4, 40, 500])
 def test_points_stay_in_their_strip_and_ties_apart(count):
     values = np.repeat(np.linspace(1, 2, max(count // 4, 1)), 4)[:count]
-    offsets = figures._spread(values, 0.44)
+    offsets = canvas.spread_points(values, 0.44)
     assert np.abs(offsets).max() <= 0.44
     assert len(set(zip(values, offsets, strict=True))) == count
-    np.testing.assert_array_equal(offsets, figures._spread(values, 0.44))
+    np.testing.assert_array_equal(offsets, canvas.spread_points(values, 0.44))
 
 
 def test_five_hundred_schools_in_eight_panels_and_one_school_in_one():
@@ -320,11 +320,11 @@ def test_only_cells_over_the_cap_are_marked():
 @pytest.mark.parametrize("width", [4, 7, 12, 20])
 def test_wrapped_label_keeps_its_text_its_width_and_its_marks(width):
     for label in (LONG, AREA, "2025 学年 PISA 均分（≥500）", "（甲）", ""):
-        lines = figures._wrap(label, width).split("\n")
+        lines = canvas.wrap_text(label, width).split("\n")
         assert "".join(lines) == label
         assert not any(line[:1] in "、，）" for line in lines[1:] if line)
         assert not any(line.endswith("（") for line in lines)
-        assert all(figures._width(line) <= max(width, 5) for line in lines)
+        assert all(canvas.text_width(line) <= max(width, 5) for line in lines)
 
 
 def test_dollar_sign_in_a_name_starts_no_formula():

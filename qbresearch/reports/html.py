@@ -1,0 +1,306 @@
+"""A document becomes one HTML file, and the published runs become one index page.
+
+Both are complete in themselves: styles, pictures and (index only) the script are inside the file, a content policy
+forbids every request, and every text is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import latex2mathml.exceptions
+import mistune
+import pypinyin
+from latex2mathml.converter import convert
+from markupsafe import Markup
+
+from qbresearch.exhibits.blocks import FigureBlock, TableBlock
+from qbresearch.reports.document import (
+    STAGE_LABELS,
+    TOPIC,
+    VERDICTS,
+    Document,
+    Heading,
+    Reference,
+    Section,
+    Token,
+    school_year_label,
+)
+
+TEMPLATES = Path(__file__).parent / "templates"
+TONE_WORDS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "caution": "注意", "plain": "发现"}
+TONE_MARKS = {"met": "✓", "not_met": "×", "undecided": "？", "caution": "！"}
+PARAMETER_LABELS = {
+    "county_code": "县（市、区）代码",
+    "school_year": "学年",
+    "stage": "学段",
+    "standard_id": "评估标准",
+    "source_id": "数据来源",
+    "seed": "随机种子",
+}
+SHORT_ROWS = 14
+MANY_COLUMNS = 7
+_WRAP_WIDTH, _KEEP_WIDTH = 26, 10
+_SEARCH_LENGTH = 96
+_PLACE_ENDINGS = "省市县区旗盟州"
+
+
+class _ProseRenderer(mistune.HTMLRenderer):
+    """Markdown tokens to HTML: raw HTML escaped, references linked, tables with scoped heads."""
+
+    SAFE_PROTOCOLS = ("http:", "https:", "mailto:")
+
+    def reference(self, reference: Reference) -> str:
+        return Markup('<a href="#{}">{}</a>').format(reference.anchor, reference.label)
+
+    def inline_math(self, text: str) -> str:
+        return render_formula(text)
+
+    def block_math(self, text: str) -> str:
+        return f'<div class="formula">{render_formula(text, display=True)}</div>\n'
+
+    def table(self, text: str) -> str:
+        return f'<div class="scroll" role="region" aria-label="表格" tabindex="0"><table>{text}</table></div>\n'
+
+    def table_head(self, text: str) -> str:
+        return f"<thead><tr>{text}</tr></thead>"
+
+    def table_body(self, text: str) -> str:
+        return f"<tbody>{text}</tbody>"
+
+    def table_row(self, text: str) -> str:
+        return f"<tr>{text}</tr>"
+
+    def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
+        style = f' class="{(align or "left")[0]}"'
+        return f'<th scope="col"{style}>{text}</th>' if head else f"<td{style}>{text}</td>"
+
+
+def render_report(document: Document) -> str:
+    """One report as a self-contained HTML page; the same document gives the same text.
+
+    Parameters
+    ----------
+    document : Document
+        See :func:`qbresearch.reports.document.build_document`.
+    """
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        doc=document,
+        facts=_gathered((s, s.opening.facts if s.opening else ()) for s in document.sections),
+        parameters=_gathered((s, _parameter_pairs(s)) for s in document.sections),
+        running_head=_css_text(document.title),
+    )
+
+
+def render_index(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The index page of all published runs.
+
+    Parameters
+    ----------
+    runs : sequence of mapping
+        Contents of each run's ``published.json``: ``run_id``, ``title``, ``reports``, ``refused``.
+    """
+    rows = [_index_row(report, str(run["run_id"])) for run in runs for report in run["reports"]]
+    rows.sort(key=lambda row: (bool(row["code"]), row["code"], row["year"], row["source"], row["run_id"], row["href"]))
+    refused = [{**report, "run_id": run["run_id"]} for run in runs for report in run["refused"]]
+    script = (TEMPLATES / "index.js").read_text(encoding="utf-8")
+    policy = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _environment().get_template("index.html.j2").render(
+        rows=rows,
+        refused=refused,
+        counties=len({row["code"] for row in rows if row["code"]}),
+        verdicts=[(v, sum(row["verdict"] == v for row in rows)) for v in ("met", "not_met", "undecided")],
+        years=sorted({row["year"] for row in rows if row["year"]}),
+        sources=sorted({row["source"] for row in rows if row["source"]}),
+        run_ids=sorted({row["run_id"] for row in rows}),
+        more=any(row["stages"][2] and row["stages"][2]["verdict"] for row in rows),
+        script=Markup(script),
+        script_sha256=policy,
+    )
+
+
+def search_key(name: str) -> str:
+    """Pinyin and initials of a place name, every usual reading joined by blanks (``鄠邑区``: ``huyiqu … hyq …``).
+
+    The reading of the word as a whole comes first; readings of single characters follow as far as they fit.
+    """
+    letters = "".join(char for char in name if unicodedata.category(char).startswith("L"))
+    whole = pypinyin.lazy_pinyin(letters)
+    options = [
+        dict.fromkeys([first, *pypinyin.pinyin(char, style=pypinyin.NORMAL, heteronym=char not in _PLACE_ENDINGS)[0]])
+        for char, first in zip(letters, whole, strict=True)
+    ] if len(whole) == len(letters) else []
+    readings = dict.fromkeys(["".join(whole), *map("".join, itertools.islice(itertools.product(*options), 8))])
+    initials = dict.fromkeys(
+        ["".join(syllable[:1] for syllable in whole)]
+        + ["".join(s[:1] for s in reading) for reading in itertools.islice(itertools.product(*options), 8)]
+    )
+    key = ""
+    for word in filter(None, itertools.chain(*itertools.zip_longest(readings, initials, fillvalue=""))):
+        if len(key) + len(word) < _SEARCH_LENGTH:
+            key = f"{key} {word.lower()}".strip()
+    return key
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"prose": _prose, "picture": _picture, "head": _head_label}
+    environment.filters |= {"cells": _column_classes, "cv": _cv_text, "stage": _stage_label}
+    environment.tests |= {"table": _is_table, "heading": lambda item: isinstance(item, Heading)}
+    environment.globals |= {
+        "css": Markup((TEMPLATES / "site.css").read_text(encoding="utf-8")),
+        "words": TONE_WORDS,
+        "marks": TONE_MARKS,
+        "short_rows": SHORT_ROWS,
+        "many_columns": MANY_COLUMNS,
+        "topic": TOPIC,
+    }
+    return environment
+
+
+# formulas
+
+_FORMULA_FAULTS = tuple(
+    fault for fault in vars(latex2mathml.exceptions).values() if isinstance(fault, type) and issubclass(fault, Exception)
+)
+
+
+def render_formula(source: str, *, display: bool = False) -> Markup:
+    """A formula in LaTeX as MathML, which browsers draw without a script; as its own source where it is no formula.
+
+    Parameters
+    ----------
+    source : str
+        What stands between the dollar signs.
+    display : bool
+        Whether it stands on a line of its own.
+    """
+    # The converter puts the argument of \\text into the page as it stands, so no markup may reach it.
+    safe = source.strip().replace("&", r"\&").replace("<", r"\lt ").replace(">", r"\gt ")
+    try:
+        return Markup(convert(safe, display="block" if display else "inline"))
+    except _FORMULA_FAULTS:
+        return Markup("<code>{}</code>").format(source.strip())
+
+
+# pieces of a report
+
+
+def _prose(tokens: Iterable[Token]) -> Markup:
+    return Markup(_ProseRenderer(escape=True).render_tokens(list(tokens), mistune.BlockState()))
+
+
+def _picture(block: FigureBlock) -> Markup:
+    return Markup("data:image/png;base64," + base64.b64encode(block.png).decode("ascii"))
+
+
+def _is_table(item: object) -> bool:
+    return isinstance(getattr(item, "block", None), TableBlock)
+
+
+def _width(text: str) -> int:
+    """Columns a text takes when a Chinese character counts two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WFA" else 1 for char in text)
+
+
+def _column_classes(block: TableBlock) -> list[str]:
+    """Class of each column: its alignment, ``w`` where texts wrap, ``m`` where they wrap on paper only."""
+    classes = []
+    for index, column in enumerate(block.columns):
+        widest = max((_width(row[index]) for row in block.rows), default=0)
+        size = " w" if widest > _WRAP_WIDTH else " m" if widest > _KEEP_WIDTH else ""
+        classes.append(column.get("align", "left")[0] + size)
+    return classes
+
+
+def _head_label(label: str) -> Markup:
+    """A column's label whose unit in brackets stays in one piece when the label wraps."""
+    match = re.fullmatch(r"(.+?)(（[^（）]{1,8}）)", label)
+    return Markup('{}<span class="u">{}</span>').format(*match.groups()) if match else Markup("{}").format(label)
+
+
+def _parameter_pairs(section: Section) -> list[tuple[str, str]]:
+    pairs = []
+    for name, value in section.job["parameters"].items():
+        shown = _stage_label(str(value)) if name == "stage" else str(value)
+        pairs.append((PARAMETER_LABELS.get(name, name), shown))
+    return pairs
+
+
+def _stage_label(stage: str) -> str:
+    return STAGE_LABELS.get(stage, stage)
+
+
+def _gathered(pairs: Iterable[tuple[Section, Iterable[tuple[str, str]]]]) -> list[tuple[str, str, str]]:
+    """Label, value and the sections it holds for (``全部`` if all that have any), in order of first appearance."""
+    where: dict[tuple[str, str], list[str]] = {}
+    numbers = []
+    for section, found in pairs:
+        numbers += [section.number] if found else []
+        for label, value in dict.fromkeys((str(label), str(value)) for label, value in found):
+            where.setdefault((label, value), []).append(section.number)
+    labels = dict.fromkeys(label for label, _ in where)
+    return [
+        (label, value, "全部" if found == numbers else "、".join(found))
+        for wanted in labels
+        for (label, value), found in where.items()
+        if label == wanted
+    ]
+
+
+def _css_text(text: str) -> Markup:
+    """A text as a quoted CSS string in which nothing can end the string or the style element."""
+    return Markup('"' + "".join(c if c.isalnum() else f"\\{ord(c):x} " for c in text) + '"')
+
+
+# pieces of the index
+
+
+def _cv_text(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, int | float) else "—"
+
+
+def _gravity(stage: Mapping[str, Any]) -> int:
+    return VERDICTS.index(stage["verdict"]) if stage["verdict"] else len(VERDICTS)
+
+
+def _index_row(report: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    stages = {stage["stage"]: stage for stage in report["stages"]}
+    other = min((s for n, s in stages.items() if n not in STAGE_LABELS), key=_gravity, default=None)
+    verdicts = [stage["verdict"] for stage in stages.values() if stage["verdict"]]
+    name = report["county_name"] or (f"县（代码 {report['county_code']}）" if report["county_code"] else "")
+    return {
+        "href": f"{quote(run_id)}/{quote(report['file'])}",
+        "name": name or report["title"],
+        "key": search_key(report["county_name"] or report["title"]),
+        "code": report["county_code"],
+        "prefecture": report["prefecture"],
+        "year": school_year_label(report["school_year"]) if report["school_year"] else "",
+        "source": report["source_id"],
+        "run_id": run_id,
+        "simulated": report["simulated"],
+        "missing": len(report["missing"]),
+        "stages": [stages.get("primary"), stages.get("junior"), other],
+        "verdict": min(verdicts, key=VERDICTS.index) if verdicts else "",
+        "largest": max(
+            (s for s in stages.values() if s["largest_cv"] is not None), key=lambda s: s["largest_cv"], default=None
+        ),
+    }

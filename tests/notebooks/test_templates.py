@@ -1,0 +1,65 @@
+"""Notebooks are forms: parameters, sentences and calls, nothing defined and nothing left over."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from qbresearch.reports.contract import read_template
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+TEMPLATES = sorted(NOTEBOOKS.glob("[1-9]*.ipynb"))
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+FORBIDDEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _cells(path, kind):
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == kind]
+
+
+def test_the_notebooks_of_the_workbench_are_all_there():
+    assert [p.stem for p in ALL] == [
+        "00-tutorial", "10-data-check", "20-resource-balance", "30-attainment", "90-cross-county"
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.stem)
+def test_a_template_has_one_typed_parameters_cell_and_no_outputs(path):
+    parameters = read_template(path).parameters
+    assert {"source_id", "school_year", "standard_id"} <= set(parameters)
+    for cell in _cells(path, "code"):
+        assert not cell.outputs and cell.execution_count is None
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
+def test_a_notebook_defines_nothing_and_opens_with_one_title(path):
+    for cell in _cells(path, "code"):
+        tree = ast.parse(cell.source)
+        assert not [n for n in ast.walk(tree) if isinstance(n, FORBIDDEN)], cell.source
+        assert "warnings.filterwarnings" not in cell.source
+    titles = [line for c in _cells(path, "markdown") for line in c.source.splitlines() if line.startswith("# ")]
+    assert len(titles) == 1
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.stem)
+def test_every_exhibit_is_announced_in_a_sentence_before_it_appears(path):
+    announced = ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            announced += cell.source
+            continue
+        tree = ast.parse(cell.source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"table", "figure"}:
+                if isinstance(node.func.value, ast.Name) and node.func.value.id == "study":
+                    kind = {"table": "tbl", "figure": "fig"}[node.func.attr]
+                    assert f"@{kind}-{node.args[0].value}" in announced
+
+
+def test_the_tutorial_goes_from_a_file_to_a_verdict_in_ten_cells_and_keeps_its_outputs():
+    cells = _cells(NOTEBOOKS / "00-tutorial.ipynb", "code")
+    assert len(cells) == 10
+    assert all(c.outputs for c in cells)

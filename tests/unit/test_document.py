@@ -1,0 +1,339 @@
+"""Notebooks to document: order, numbers, references, and what must never get in."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from qbresearch.errors import InputError
+from qbresearch.exhibits.blocks import (
+    BLOCK_MIME,
+    FigureBlock,
+    FindingBlock,
+    OpeningBlock,
+    RecordBlock,
+    TableBlock,
+)
+from qbresearch.reports.document import (
+    Document,
+    Exhibit,
+    Finding,
+    Heading,
+    Part,
+    Prose,
+    Reference,
+    build_document,
+    chinese_number,
+    error_cell,
+    merge_stages,
+    plain_text,
+    school_year_label,
+)
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+COUNTY = {"source_id": "sim", "county_code": "530199", "school_year": 2024}
+
+
+def shown(block: Any) -> NotebookNode:
+    return new_code_cell("secret_code()", outputs=[new_output("execute_result", data=block._repr_mimebundle_())])
+
+
+def opening(title: str = "资源", **changes: Any) -> OpeningBlock:
+    values = {"facts": (("数据", "甲表"),), "cautions": ("数据为模拟。",), "simulated": False} | changes
+    return OpeningBlock(title, **values)
+
+
+def table(name: str = "cv", rows: tuple[tuple[str, ...], ...] = (("甲校", "1"),), **more: Any) -> TableBlock:
+    columns = ({"label": "学校", "align": "left"}, {"label": "数", "align": "right"})
+    return TableBlock(name, f"{name} 的题目", columns, rows, **more)
+
+
+def figure(name: str = "cv") -> FigureBlock:
+    return FigureBlock(name, f"{name} 的题目", "一张图", PNG, 200, 100)
+
+
+def county(**values: Any) -> RecordBlock:
+    return RecordBlock("county", {"county_name": "云岭县", "stage": "primary", "verdict": "met"} | values)
+
+
+def part(*cells: Any, notebook: str = "20-resource-balance", title: str = "资源", **parameters: Any) -> Part:
+    parameters = COUNTY | parameters
+    job = {"name": f"{notebook}--{parameters.get('stage', '')}", "notebook": notebook, "parameters": parameters}
+    cells = tuple(cell if isinstance(cell, NotebookNode) else shown(cell) for cell in cells)
+    return Part(job | {"key": "k"}, "模板标题", new_notebook(cells=[shown(opening(title)), *cells]))
+
+
+def build(*parts: Part) -> Document:
+    return build_document(parts, run_id="demo", packages={"numpy": "2.4"})
+
+
+def items(document: Document, kind: type) -> list[Any]:
+    return [item for section in document.sections for item in section.items if isinstance(item, kind)]
+
+
+# order and numbers
+
+
+def test_sections_stand_in_order_of_notebook_then_primary_before_junior_before_others() -> None:
+    document = build(
+        part(title="丁", notebook="30-attainment", stage="primary"),
+        part(title="丙", stage="complete"),
+        part(title="乙", stage="junior"),
+        part(title="甲", stage="primary"),
+        part(title="首", notebook="10-data-check"),
+    )
+    assert [s.title for s in document.sections] == ["首", "甲", "乙", "丙", "丁"]
+    assert [s.number for s in document.sections] == ["一", "二", "三", "四", "五"]
+
+
+def test_tables_and_figures_are_numbered_through_the_whole_report() -> None:
+    first = part(table("a"), figure("a"), table("b"), stage="primary")
+    document = build(first, part(figure("a"), table("a"), stage="junior"))
+    assert [e.label for e in items(document, Exhibit)] == ["表1", "图1", "表2", "图2", "表3"]
+    assert [e.anchor for e in items(document, Exhibit)] == ["tbl-1", "fig-1", "tbl-2", "fig-2", "tbl-3"]
+
+
+def test_a_missing_section_takes_no_numbers_but_keeps_its_place() -> None:
+    lost = Part({"name": "x", "notebook": "20-resource-balance", "parameters": COUNTY}, "资源配置", refusal="失败")
+    document = build(lost, part(table(), notebook="30-attainment", title="学业"))
+    found = [(section.number, section.title, section.refusal) for section in document.sections]
+    assert found == [("一", "资源配置", "失败"), ("二", "学业", "")]
+    assert document.missing == document.sections[:1]
+    assert items(document, Exhibit)[0].label == "表1"
+
+
+def test_headings_are_demoted_and_numbered_the_chinese_way() -> None:
+    text = "# 笔记本名\n\n导语\n\n## 甲\n\n### 子\n\n### 丑\n\n## 乙\n\n#### 跳级"
+    document = build(part(new_markdown_cell(text)))
+    assert [(h.number, h.text, h.depth) for h in items(document, Heading)] == [
+        ("（一）", "笔记本名", 1), ("1. ", "甲", 2), ("（1）", "子", 3), ("（2）", "丑", 3), ("2. ", "乙", 2),
+        ("（1）", "跳级", 3),
+    ]
+
+
+def test_the_heading_that_names_the_notebook_gives_way_to_the_section_heading() -> None:
+    cells = [new_markdown_cell("# 资源配置\n\n导语"), shown(opening()), new_markdown_cell("## 甲")]
+    document = build(Part(part().job, "", new_notebook(cells=cells)))
+    assert [(h.number, h.text) for h in items(document, Heading)] == [("（一）", "甲")]
+    assert plain_text(items(document, Prose)[0].tokens) == "导语"
+
+
+@pytest.mark.parametrize(("value", "text"), [(1, "一"), (10, "十"), (11, "十一"), (20, "二十"), (99, "九十九")])
+def test_chinese_numbers(value: int, text: str) -> None:
+    assert chinese_number(value) == text
+
+
+def test_school_years_are_named_by_both_years() -> None:
+    assert school_year_label(2024) == school_year_label("2024") == "2024—2025 学年"
+    assert school_year_label("2024 秋") == "2024 秋"
+
+
+# references
+
+
+def test_references_become_labels_in_text_findings_and_notes_even_right_after_chinese() -> None:
+    document = build(
+        part(table("old"), notebook="10-data-check"),
+        part(
+            new_markdown_cell("见@tbl-cv与**@fig-cv。**"),
+            FindingBlock("f", "如@tbl-cv所示", key=True),
+            table("cv", notes=("另见@fig-cv。",)),
+            figure("cv"),
+        ),
+    )
+    assert plain_text(items(document, Prose)[0].tokens) == "见表2与图1。"
+    assert document.summary[0].words == ("如", Reference("表2", "tbl-2"), "所示")
+    assert items(document, Exhibit)[1].notes == (("另见", Reference("图1", "fig-1"), "。"),)
+
+
+def test_each_notebook_refers_to_its_own_exhibits() -> None:
+    cells = (new_markdown_cell("见@tbl-cv"), table("cv"))
+    document = build(part(*cells, stage="primary"), part(*cells, stage="junior"))
+    assert [plain_text(p.tokens) for p in items(document, Prose)] == ["见表1", "见表2"]
+
+
+@pytest.mark.parametrize("text", ["见@tbl-none", "见@fig-cv", "见@tbl-", "- 列\n- 见@tbl-none", "**见@tbl-none**"])
+def test_an_unknown_reference_is_refused_with_notebook_cell_and_reference(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build(part(table("cv"), new_markdown_cell(text)))
+    message = str(caught.value)
+    assert "笔记本 20-resource-balance--" in message
+    assert "第 3 个单元格" in message
+    assert text[text.index("@") :].strip("*") in message
+    assert "@tbl-cv" in message
+
+
+def test_an_unknown_reference_in_a_finding_or_note_is_refused() -> None:
+    for block in (FindingBlock("f", "见@tbl-none"), table("cv", notes=("见@fig-none",))):
+        with pytest.raises(InputError, match="none"):
+            build(part(block))
+
+
+def test_the_blank_after_a_reference_goes_before_chinese_and_stays_before_latin() -> None:
+    text = new_markdown_cell("@tbl-cv 列出。@tbl-cv and")
+    document = build(part(text, FindingBlock("f", "@tbl-cv 列出"), table("cv")))
+    assert plain_text(items(document, Prose)[0].tokens) == "表1列出。表1 and"
+    assert items(document, Finding)[0].words == (Reference("表1", "tbl-1"), "列出")
+
+
+def test_a_reference_inside_code_is_left_alone() -> None:
+    document = build(part(new_markdown_cell("写作 `@tbl-ID`")))
+    assert plain_text(items(document, Prose)[0].tokens) == "写作 @tbl-ID"
+
+
+def test_two_tables_of_one_notebook_may_not_share_an_id() -> None:
+    with pytest.raises(InputError, match="@tbl-cv"):
+        build(part(table("cv"), table("cv")))
+    build(part(table("cv"), figure("cv")))
+
+
+# what never gets in
+
+
+def test_only_blocks_reach_the_document() -> None:
+    printed = new_code_cell(
+        "secret_code()",
+        outputs=[
+            new_output("stream", name="stdout", text="printed text"),
+            new_output("display_data", data={"text/html": "<b>loose html</b>", "image/png": "AAAA"}),
+        ],
+    )
+    document = build(part(printed, FindingBlock("f", "一句话")))
+    assert [type(item) for item in document.sections[0].items] == [Finding]
+    assert "secret_code" not in repr(document)
+    assert "printed text" not in repr(document)
+
+
+def test_cells_tagged_remove_cell_stay_out() -> None:
+    hidden = new_markdown_cell("给分析者看的说明", metadata={"tags": ["remove-cell"]})
+    assert not items(build(part(hidden)), Prose)
+
+
+def test_pictures_in_text_are_refused() -> None:
+    with pytest.raises(InputError, match="第 2 个单元格"):
+        build(part(new_markdown_cell("![图](http://example.org/a.png)")))
+
+
+def test_error_outputs_are_found() -> None:
+    broken = new_code_cell("1/0", outputs=[new_output("error", ename="ZeroDivisionError", evalue="", traceback=[])])
+    assert error_cell(new_notebook(cells=[new_markdown_cell("x"), broken])) == 2
+    assert error_cell(new_notebook(cells=[shown(opening())])) is None
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (table(rows=(("甲校",),)), "列数"),
+        (table(tones=("met", "met")), "tones"),
+        (table(tones=("good",)), "语气"),
+        (table("编号"), "id"),
+        (FindingBlock("f", "x", tone="good"), "语气"),
+        (FigureBlock("f", "题", " ", PNG, 2, 2), "alt"),
+        (FigureBlock("f", "题", "说明", b"<svg onload=alert(1)>", 2, 2), "PNG"),
+    ],
+)
+def test_malformed_blocks_are_refused_with_their_place(block: Any, words: str) -> None:
+    data = {BLOCK_MIME: block.to_dict(), "image/png": base64.b64encode(getattr(block, "png", b"")).decode()}
+    with pytest.raises(InputError) as caught:
+        build(part(new_code_cell("", outputs=[new_output("display_data", data=data)])))
+    assert words in str(caught.value)
+    assert "第 2 个单元格" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "data", [{"kind": "poem"}, {"kind": "finding", "id": "f"}, {"kind": "finding", "colour": "red"}]
+)
+def test_unknown_kinds_and_fields_are_refused(data: dict[str, str]) -> None:
+    cell = new_code_cell("", outputs=[new_output("display_data", data={BLOCK_MIME: data})])
+    with pytest.raises(InputError, match="第 2 个单元格"):
+        build(part(cell))
+
+
+def test_a_notebook_needs_exactly_one_opening() -> None:
+    job = part().job
+    for cells in ([], [shown(opening()), shown(opening())]):
+        with pytest.raises(InputError, match="开篇块"):
+            build_document([Part(job, "", new_notebook(cells=cells))], run_id="demo", packages={})
+
+
+# text
+
+
+def test_lines_of_chinese_are_joined_without_a_blank() -> None:
+    document = build(part(new_markdown_cell("第一行\n第二行 and\nEnglish")))
+    tokens = items(document, Prose)[0].tokens[0]["children"]
+    assert [t["type"] for t in tokens] == ["text", "text", "softbreak", "text"]
+
+
+def test_bold_text_ending_in_punctuation_is_bold() -> None:
+    document = build(part(new_markdown_cell("**注意：**下文")))
+    assert items(document, Prose)[0].tokens[0]["children"][0]["type"] == "strong"
+
+
+# the whole
+
+
+def test_title_summary_cautions_and_label() -> None:
+    cells = (FindingBlock("a", "要点", tone="met", key=True), FindingBlock("b", "次要"), county(standard_label="办法"))
+    document = build(part(*cells, stage="primary"), part(*cells, stage="junior"))
+    assert document.title == "云岭县2024—2025 学年义务教育优质均衡发展研究报告"
+    assert document.subtitle == "依据办法"
+    assert [f.words for f in document.summary] == [("要点",)]
+    assert document.cautions == ("数据为模拟。",)
+    assert not document.simulated
+
+
+def test_one_simulated_section_makes_the_report_simulated() -> None:
+    notebook = new_notebook(cells=[shown(opening(simulated=True))])
+    document = build(part(notebook="10-data-check"), Part(part().job, "", notebook))
+    assert document.simulated
+
+
+def test_a_report_without_county_is_called_by_its_sections_and_judges_no_county() -> None:
+    sections = [
+        part(county(), title=f"{label}县际比较", notebook="90-cross-county", county_code="", stage=stage)
+        for stage, label in (("primary", "小学"), ("junior", "初中"))
+    ]
+    document = build(*sections)
+    assert (document.title, document.county_code, document.stages) == ("2024—2025 学年县际比较", "", ())
+    assert build(sections[0]).title == "2024—2025 学年小学县际比较"
+
+
+def test_a_county_that_no_standard_judges_is_not_called_after_the_standard() -> None:
+    document = build(part(county(verdict="", county_name="Fresno"), title="全部年级资源配置", stage="all"))
+    assert document.title == "Fresno2024—2025 学年全部年级资源配置"
+    assert document.stages[0]["verdict"] is None
+
+
+def test_a_report_about_several_years_names_none() -> None:
+    several = [part(title="县际比较", county_code="", school_year=year) for year in (2023, 2024)]
+    assert (build(*several).title, build(*several).school_year) == ("县际比较", "")
+
+
+def test_stages_keep_the_gravest_verdict_and_the_first_value() -> None:
+    merged = merge_stages(
+        [
+            {"stage": "junior", "verdict": "met"},
+            {"stage": "primary", "verdict": "met", "largest_cv": 0.4},
+            {"stage": "primary", "verdict": "not_met", "largest_cv": 0.6, "schools": 3},
+        ]
+    )
+    assert [(s["stage"], s["verdict"], s["largest_cv"], s["schools"]) for s in merged] == [
+        ("primary", "not_met", 0.4, 3), ("junior", "met", None, None),
+    ]
+
+
+def test_numbers_that_are_not_finite_are_dropped_from_records() -> None:
+    document = build(part(county(largest_cv=float("nan"))))
+    assert document.stages[0]["largest_cv"] is None
+
+
+def test_an_unknown_verdict_is_refused() -> None:
+    with pytest.raises(InputError, match="not_met、undecided、met"):
+        build(part(county(verdict="passed")))

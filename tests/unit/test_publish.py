@@ -1,0 +1,349 @@
+"""Which runs may be published: only those that succeeded, agree with their record and file, and are current."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from nbformat import writes
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from qbresearch.errors import InputError
+from qbresearch.exhibits.blocks import FindingBlock, OpeningBlock, RecordBlock
+from qbresearch.project import Project
+from qbresearch.reports.batch import RECORD_SCHEMA
+from qbresearch.reports.publish import Publication, publish_run, rebuild_index
+from qbresearch.reports.runner import MANIFEST_SCHEMA
+
+Job = dict[str, Any]
+
+
+def current(job: Job) -> str | None:
+    return None
+
+
+def shown(block: Any) -> Any:
+    return new_code_cell("code()", outputs=[new_output("execute_result", data=block._repr_mimebundle_())])
+
+
+class Run:
+    """A run folder made by hand, with what a batch run would have left there."""
+
+    def __init__(self, root: Path, run_id: str = "demo") -> None:
+        (root / "notebooks").mkdir(parents=True, exist_ok=True)
+        self.project, self.run_id = Project(root), run_id
+        self.folder = self.project.reports / run_id
+        self.folder.mkdir(parents=True)
+        self.jobs: list[Job] = []
+
+    def add(
+        self, county: str = "530199", *, notebook: str = "20-resource-balance", text: str = "正文",
+        verdict: str = "met", name: str = "云岭县", cells: tuple[Any, ...] = (), **parameters: Any,
+    ) -> Job:
+        """A job that succeeded."""
+        parameters = {"source_id": "sim", "county_code": county, "school_year": 2024} | parameters
+        job_name = "--".join([notebook, *map(str, parameters.values())])
+        record = RecordBlock("county", {"county_name": name, "stage": parameters.get("stage", ""), "verdict": verdict})
+        opening = OpeningBlock(f"{notebook} 的标题", (), (), simulated=True)
+        cells = [shown(opening), *cells, shown(FindingBlock("f", text, key=True)), shown(record)]
+        for number, cell in enumerate(cells):
+            cell["id"] = f"cell-{number}"
+        data = writes(new_notebook(cells=cells)).encode()
+        (self.folder / f"{job_name}.ipynb").write_bytes(data)
+        job = {
+            "name": job_name, "notebook": notebook, "parameters": parameters, "status": "succeeded",
+            "key": hashlib.sha256(job_name.encode()).hexdigest(), "output_sha256": hashlib.sha256(data).hexdigest(),
+            "seconds": 1.0, "inputs": {},
+        }
+        self.jobs.append(job)
+        self.record(job)
+        self.save()
+        return job
+
+    def record(self, job: Job, **changes: Any) -> None:
+        """Write the job's record."""
+        values = {key: value for key, value in job.items() if key != "inputs"}
+        values |= {"schema": RECORD_SCHEMA, "components": {}, "started": "", "finished": "", "error": None} | changes
+        (self.folder / f"{job['name']}.json").write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+
+    def save(self) -> None:
+        """Write the manifest."""
+        manifest = {
+            "schema": MANIFEST_SCHEMA, "id": self.run_id, "title": "示例", "code_sha256": "ab12",
+            "packages": {"numpy": "2.4"}, "jobs": self.jobs,
+        }
+        (self.folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+
+    def publish(self, is_current: Callable[[Job], str | None] = current) -> Publication:
+        return publish_run(self.project, self.run_id, is_current=is_current)
+
+    def page(self, slug: str = "sim-530199-2024") -> str:
+        return (self.folder / "html" / f"{slug}.html").read_text(encoding="utf-8")
+
+    @property
+    def index(self) -> str:
+        return (self.project.reports / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def fail(run: Run, job: Job) -> str:
+    job["status"] = "failed"
+    run.record(job, error={"name": "InputError", "message": "缺少成绩表\n位置", "cell": 3, "traceback": None})
+    return "失败”（缺少成绩表）"
+
+
+def fail_in_the_manifest_only(run: Run, job: Job) -> str:
+    job["status"] = "failed"
+    return "失败"
+
+
+def fail_in_the_record_only(run: Run, job: Job) -> str:
+    run.record(job, status="failed")
+    return "失败"
+
+
+def wait(run: Run, job: Job) -> str:
+    job["status"], job["output_sha256"] = "pending", None
+    return "待运行"
+
+
+def disagree_on_the_key(run: Run, job: Job) -> str:
+    run.record(job, key="0" * 64)
+    return "任务标识不一致"
+
+
+def disagree_on_the_checksum(run: Run, job: Job) -> str:
+    run.record(job, output_sha256="0" * 64)
+    return "校验和不一致"
+
+
+def lose_the_record(run: Run, job: Job) -> str:
+    (run.folder / f"{job['name']}.json").unlink()
+    return "缺少运行记录"
+
+
+def lose_the_notebook(run: Run, job: Job) -> str:
+    (run.folder / f"{job['name']}.ipynb").unlink()
+    return "缺少运行后的笔记本"
+
+
+def tamper(run: Run, job: Job) -> str:
+    path = run.folder / f"{job['name']}.ipynb"
+    path.write_bytes(path.read_bytes().replace("坏结果".encode(), "坏结果！".encode()))
+    return "可能在运行之后被改动"
+
+
+SPOILERS = [
+    fail, fail_in_the_manifest_only, fail_in_the_record_only, wait, disagree_on_the_key, disagree_on_the_checksum,
+    lose_the_record, lose_the_notebook, tamper,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_a_job_that_failed_or_was_changed_never_appears_and_its_section_says_why(
+    run: Run, spoil: Callable[[Run, Job], str]
+) -> None:
+    run.add(text="好结果", stage="primary")
+    bad = run.add(text="坏结果", stage="junior")
+    assert "坏结果" in (run.publish(), run.page())[1]
+    reason = spoil(run, bad)
+    run.save()
+    publication = run.publish()
+    page = run.page()
+    assert "好结果" in page
+    assert "坏结果" not in page
+    assert f"本节未能生成：</strong>{reason}" in page or reason in page[page.index("本节未能生成：") :]
+    assert [(r.job, reason in r.reason) for r in publication.refused] == [(bad["name"], True)]
+    assert publication.reports[0].missing == 1
+    assert "缺 1 部分" in run.index
+
+
+def test_a_stale_job_never_appears_and_says_why(run: Run) -> None:
+    run.add(text="好结果", stage="primary")
+    stale = run.add(text="坏结果", stage="junior")
+    publication = run.publish(lambda job: "数据已变" if job["name"] == stale["name"] else None)
+    assert "坏结果" not in run.page()
+    assert "结果已经过期（数据已变）" in run.page()
+    assert publication.refused[0].reason == "结果已经过期（数据已变）"
+
+
+def test_only_jobs_that_are_otherwise_good_are_asked_whether_they_are_current(run: Run) -> None:
+    good, bad = run.add(stage="primary"), run.add(stage="junior")
+    bad["status"] = "failed"
+    run.save()
+    asked: list[str] = []
+    run.publish(lambda job: asked.append(job["name"]))
+    assert asked == [good["name"]]
+
+
+def test_a_notebook_with_an_error_output_is_not_used(run: Run) -> None:
+    broken = new_code_cell("1/0", outputs=[new_output("error", ename="E", evalue="", traceback=[])])
+    run.add(text="好结果", stage="primary")
+    run.add(text="坏结果", stage="junior", cells=(broken,))
+    publication = run.publish()
+    assert "坏结果" not in run.page()
+    assert "第 2 个单元格的输出是错误" in publication.refused[0].reason
+
+
+def test_a_report_of_which_nothing_succeeded_is_not_written_and_the_index_says_so(run: Run) -> None:
+    run.add(stage="primary")
+    run.add("530200", name="乙县")
+    run.publish()
+    for job in run.jobs[1:]:
+        fail(run, job)
+    run.save()
+    publication = run.publish()
+    assert [report.slug for report in publication.reports] == ["sim-530199-2024"]
+    assert [path.name for path in (run.folder / "html").iterdir()] == ["sim-530199-2024.html"]
+    assert "乙县" not in run.index
+    assert "县（代码 530200）2024—2025 学年" in run.index
+    assert "缺少成绩表" in run.index
+    assert 'href="demo/html/sim-530200-2024.html"' not in run.index
+
+
+def test_jobs_are_grouped_by_source_county_and_year_whatever_the_standard(run: Run) -> None:
+    run.add(stage="primary", standard_id="a")
+    run.add(stage="primary", standard_id="b")
+    run.add(school_year=2023)
+    run.add(source_id="other")
+    run.add("", notebook="90-cross-county", school_year=2023)
+    run.add("", notebook="90-cross-county", school_year=2024)
+    found = {report.slug: report.sections for report in run.publish().reports}
+    assert found == {
+        "sim-530199-2024": 2, "sim-530199-2023": 1, "other-530199-2024": 1, "sim-cross-county": 2,
+    }
+
+
+def test_reports_whose_names_would_clash_are_kept_apart(run: Run) -> None:
+    run.add(source_id="a b")
+    run.add(source_id="A-b")
+    slugs = [report.slug for report in run.publish().reports]
+    assert len({slug.casefold() for slug in slugs}) == 2
+    assert all(slug.startswith("a-b-530199-2024-") for slug in slugs)
+
+
+def test_a_missing_section_is_called_what_its_template_calls_itself(run: Run) -> None:
+    template = new_notebook(cells=[new_markdown_cell("# 学业质量\n\n说明")])
+    (run.project.notebooks / "30-attainment.ipynb").write_text(writes(template), encoding="utf-8")
+    run.add(stage="primary")
+    fail(run, run.add(notebook="30-attainment", stage="junior"))
+    run.save()
+    assert "二、学业质量（初中）" in (run.publish(), run.page())[1]
+
+
+def test_publishing_twice_gives_the_same_bytes(run: Run) -> None:
+    run.add(stage="primary")
+    run.add("530200", name="乙县")
+
+    def everything() -> dict[str, bytes]:
+        run.publish()
+        paths = [*run.folder.rglob("html/*"), run.folder / "published.json", run.project.reports / "index.html"]
+        return {path.name: path.read_bytes() for path in paths}
+
+    assert everything() == everything()
+
+
+def test_pages_that_no_longer_belong_are_removed_and_nothing_else_is_left(run: Run) -> None:
+    run.add()
+    run.add("530200", name="乙县")
+    run.publish()
+    run.jobs.pop()
+    run.save()
+    (run.folder / "html" / "old.html").write_text("x", encoding="utf-8")
+    run.publish()
+    assert [path.name for path in (run.folder / "html").iterdir()] == ["sim-530199-2024.html"]
+    assert not [path for path in run.folder.iterdir() if path.name.startswith(".pages")]
+
+
+def test_a_wrong_reference_leaves_the_old_pages_standing(run: Run) -> None:
+    run.add(text="旧")
+    run.publish()
+    before = run.page(), run.index
+    run.add("530100", text="见@tbl-none")
+    run.add(text="新")
+    run.jobs.pop(0)
+    with pytest.raises(InputError, match="@tbl-none"):
+        run.publish()
+    assert (run.page(), run.index) == before
+    assert not [path for path in run.folder.iterdir() if path.name.startswith(".pages")]
+
+
+def test_published_json_holds_records_and_the_checksum_of_each_page(run: Run) -> None:
+    job = run.add(verdict="not_met", stage="primary")
+    run.publish()
+    entry = json.loads((run.folder / "published.json").read_text(encoding="utf-8"))["reports"][0]
+    assert entry["sha256"] == hashlib.sha256(run.page().encode()).hexdigest()
+    assert entry["records"][0]["values"]["verdict"] == "not_met"
+    assert entry["jobs"] == [{name: job[name] for name in ("name", "key", "output_sha256")}]
+    assert entry["simulated"] is True
+
+
+def test_the_index_lists_every_run_and_skips_pages_that_have_gone(run: Run, tmp_path: Path) -> None:
+    run.add()
+    run.publish()
+    other = Run(tmp_path, "second")
+    other.add("530200", name="乙县")
+    other.publish()
+    assert 'href="demo/html/sim-530199-2024.html"' in run.index
+    assert 'href="second/html/sim-530200-2024.html"' in run.index
+    (run.folder / "html" / "sim-530199-2024.html").unlink()
+    rebuild_index(run.project)
+    assert "云岭县" not in run.index
+    assert "乙县" in run.index
+
+
+def test_a_page_whose_jobs_ran_again_since_is_not_offered(run: Run, tmp_path: Path) -> None:
+    run.add()
+    run.publish()
+    run.jobs[0]["key"] = "1" * 64
+    run.save()
+    other = Run(tmp_path, "second")
+    other.add("530200", name="乙县")
+    other.publish()
+    assert 'href="demo/html/sim-530199-2024.html"' not in run.index
+    assert "请重新发布这一批次" in run.index
+
+
+def test_the_simulated_label_is_on_report_and_index(run: Run) -> None:
+    run.add()
+    run.publish()
+    assert "<strong>模拟数据</strong>" in run.page()
+    assert '<span class="sim">模拟数据</span>' in run.index
+
+
+def test_an_unknown_run_is_refused_with_the_runs_there_are(run: Run) -> None:
+    run.add()
+    for run_id in ("demmo", "..", "demo/../demo"):
+        with pytest.raises(InputError, match="demo"):
+            publish_run(run.project, run_id, is_current=current)
+
+
+def test_a_run_in_progress_is_not_published(run: Run) -> None:
+    run.add()
+    with FileLock(run.folder / ".lock"), pytest.raises(InputError, match="正在运行"):
+        run.publish()
+
+
+def test_a_publication_speaks_for_itself(run: Run) -> None:
+    run.add(verdict="met", stage="primary")
+    run.add(verdict="undecided", stage="junior")
+    fail(run, run.add(notebook="30-attainment"))
+    run.save()
+    publication = run.publish()
+    assert publication.summary() == str(publication)
+    assert publication.summary().startswith("批次 demo：写出 1 份报告，1 个任务未采用。")
+    assert "缺少成绩表" in publication.summary()
+    row = publication.tidy().iloc[0]
+    assert (row["county_name"], row["verdict"], row["sections"], row["missing"]) == ("云岭县", "undecided", 3, 1)
+    assert json.loads(json.dumps(publication.to_dict()))["reports"][0]["slug"] == "sim-530199-2024"
+    with pytest.raises(AttributeError):
+        publication.run_id = "x"  # type: ignore[misc]
