@@ -1,61 +1,54 @@
 """Workbench for research on whether the schools of a county are evenly resourced, and what follows from it.
 
-Notebooks write ``import qbresearch as qb``; everything they need is named here.
+Notebooks write ``import qbresearch as qb``; everything they need is named here. A name is imported when it is first
+used, so that the command line, its worker processes and ``--help`` do not wait for the whole stack.
 """
 
-from qbresearch.errors import InputError, QbError
-from qbresearch.exhibits import figures, sentences, tables
-from qbresearch.processed.published import load_published
-from qbresearch.processed.store import load_schools
-from qbresearch.raw.checks import check_table
-from qbresearch.raw.columns import load_table
-from qbresearch.raw.reading import read_file
-from qbresearch.raw.template import write_filled_example, write_template
-from qbresearch.reports.study import Study, open_study
-from qbresearch.results.attainment import assess
-from qbresearch.results.dispersion import (
-    between_within,
-    coefficient_of_variation,
-    compare_groups,
-    composite_coefficient_of_variation,
-    measure_dispersion,
-    weighted_mean,
-    weighted_standard_deviation,
-)
-from qbresearch.results.indicators import compute_indicators
-from qbresearch.results.needs import sum_shortfalls
-from qbresearch.results.parts import stage_parts
-from qbresearch.results.register import count_schools, list_missing
-from qbresearch.rules.standards import list_standards, load_standard
+from importlib import import_module
 
-__all__ = [
-    "InputError",
-    "QbError",
-    "Study",
-    "assess",
-    "between_within",
-    "check_table",
-    "coefficient_of_variation",
-    "compare_groups",
-    "composite_coefficient_of_variation",
-    "compute_indicators",
-    "count_schools",
-    "figures",
-    "list_missing",
-    "list_standards",
-    "load_published",
-    "load_schools",
-    "load_standard",
-    "load_table",
-    "measure_dispersion",
-    "open_study",
-    "read_file",
-    "sentences",
-    "stage_parts",
-    "sum_shortfalls",
-    "tables",
-    "weighted_mean",
-    "weighted_standard_deviation",
-    "write_filled_example",
-    "write_template",
-]
+_HOME = {
+    "InputError": "errors",
+    "QbError": "errors",
+    "Study": "reports.study",
+    "assess": "results.attainment",
+    "between_within": "results.dispersion",
+    "check_table": "raw.checks",
+    "coefficient_of_variation": "results.dispersion",
+    "compare_groups": "results.dispersion",
+    "composite_coefficient_of_variation": "results.dispersion",
+    "compute_indicators": "results.indicators",
+    "count_schools": "results.register",
+    "figures": "exhibits.figures",
+    "find_project": "project",
+    "list_missing": "results.register",
+    "list_standards": "rules.standards",
+    "load_published": "processed.published",
+    "load_schools": "processed.store",
+    "load_standard": "rules.standards",
+    "load_table": "raw.columns",
+    "measure_dispersion": "results.dispersion",
+    "open_study": "reports.study",
+    "read_file": "raw.reading",
+    "sentences": "exhibits.sentences",
+    "stage_parts": "results.parts",
+    "sum_shortfalls": "results.needs",
+    "tables": "exhibits.tables",
+    "weighted_mean": "results.dispersion",
+    "weighted_standard_deviation": "results.dispersion",
+    "write_filled_example": "raw.template",
+    "write_template": "raw.template",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(f"{__name__}.{_HOME[name]}")
+    value = home if _HOME[name].endswith(f".{name}") else getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -15,7 +15,7 @@ from qbresearch.project import Project
 from qbresearch.provenance import code_sha256, file_sha256, frame_sha256, write_bytes, write_json
 from qbresearch.raw.checks import check_table
 from qbresearch.raw.columns import load_table
-from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS, read_file
+from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS, Problems, read_file
 from qbresearch.raw.sources import Source, open_source, verify_source
 
 
@@ -62,11 +62,19 @@ def check_files(source: Source, *, progress: Callable[[Iterable[Any]], Iterable[
     contract = load_table(source.table)
     tables, problems = [], []
     for file in progress(source.files):
-        result = read_file(source.folder / file.name, contract)
+        try:
+            result = read_file(source.folder / file.name, contract)
+        except InputError as error:
+            # One file that cannot be opened must not hide what is wrong with the others.
+            unreadable = Problems(file.name)
+            unreadable.add("—", "—", "—", error.found, error.expected, error.fix)
+            problems.append(unreadable.frame())
+            continue
         tables.append(result.table)
         problems.append(result.problems)
-    table = pd.concat(tables, ignore_index=True)
-    problems.append(check_table(table, contract))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if tables:
+        problems.append(check_table(table, contract))
     found = pd.concat([p for p in problems if len(p)] or problems[:1], ignore_index=True)
     return table, found
 
@@ -79,7 +87,7 @@ def build_source(
     Raises
     ------
     InputError
-        The raw files are not those of the passport, or a file cannot be opened.
+        The raw files are not those of the passport.
     """
     source = open_source(project.raw, source_id)
     changed = verify_source(source)
@@ -106,7 +114,7 @@ def build_source(
 
 
 def _write(project: Project, source: Source, recipe: Recipe, table: pd.DataFrame, problems: pd.DataFrame) -> None:
-    first = [place.of("") for place in table["_place"]]
+    first = [place.first for place in table["_place"]]
     data = table.drop(columns="_place").rename(columns={"_file": "source_file"})
     data = data.assign(source_sheet=[sheet for sheet, _ in first], source_row=[str(row) for _, row in first])
     key = [k for k in load_table(source.table).key if k in data]

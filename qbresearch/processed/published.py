@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qbresearch.errors import InputError
-from qbresearch.processed.store import read_provenance, table_path
+from qbresearch.processed.store import require_built, table_path
 from qbresearch.project import Project
 
 FRAMEWORKS = {"quality_2017": "national-2017", "basic_2012": "basic-2012"}
@@ -27,10 +26,6 @@ def load_published(project: Project, *, standard_id: str, source_id: str = "publ
     InputError
         The source has not been built.
     """
-    if read_provenance(project, source_id) is None:
-        raise InputError(
-            "公开发表的差异系数表还没有处理", where=f"data/processed/{source_id}", found="没有处理好的表",
-            expected="先由 data/raw 生成", fix=f"运行 qbresearch build {source_id}",
-        )
+    require_built(project, source_id)
     frame = pd.read_parquet(table_path(project, source_id))
     return frame[frame["framework"].map(FRAMEWORKS) == standard_id].reset_index(drop=True)

@@ -98,16 +98,41 @@ def provenance_path(project: Project, source_id: str) -> Path:
 
 def list_built(project: Project) -> tuple[str, ...]:
     """Ids of the sources that have been built."""
-    return tuple(sorted(p.parent.name for p in project.processed.glob("*/table.json")))
+    ids = sorted(p.parent.name for p in project.processed.glob("*/table.json"))
+    return tuple(i for i in ids if read_provenance(project, i) is not None)
 
 
 def read_provenance(project: Project, source_id: str) -> TableProvenance | None:
-    """Provenance of a source's processed table, or ``None`` if it has not been built."""
+    """Provenance of a source's processed table, or ``None`` if it has not been built.
+
+    A file that is cut off, or was written in another form, is as good as none: the table is built again from ``raw``.
+    """
     path = provenance_path(project, source_id)
     if not path.exists():
         return None
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return TableProvenance(**{**data, "recipe": Recipe(**data["recipe"])})
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return TableProvenance(**{**data, "recipe": Recipe(**data["recipe"])})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def require_built(project: Project, source_id: str) -> TableProvenance:
+    """Provenance of a processed table that is there, whole and as it was written.
+
+    Raises
+    ------
+    InputError
+        The source has not been built, or its table has been changed or deleted since.
+    """
+    provenance = read_provenance(project, source_id)
+    if provenance is None or not provenance.is_intact(project):
+        raise InputError(
+            "数据还没有处理" if provenance is None else "处理好的表与生成时不同", where=f"data/processed/{source_id}",
+            found="没有处理好的表" if provenance is None else "table.parquet 被改动或删除",
+            expected="由 data/raw 生成、未经改动的表", fix=f"运行 qbresearch build {source_id}",
+        )
+    return provenance
 
 
 def load_schools(project: Project, source_id: str, *, county_code: str | None = None) -> SchoolTable:
@@ -116,20 +141,21 @@ def load_schools(project: Project, source_id: str, *, county_code: str | None = 
     Raises
     ------
     InputError
-        The source has not been built, or holds no such county.
+        The source has not been built, its table has been changed since, it lists no schools, or no such county.
     """
-    provenance = read_provenance(project, source_id)
-    if provenance is None:
+    provenance = require_built(project, source_id)
+    contract = load_table(provenance.recipe.table)
+    if not {"county_code", "school_year"} <= {c.name for c in (*contract.columns, *contract.constants)}:
         raise InputError(
-            "数据还没有处理", where=f"data/processed/{source_id}", found="没有处理好的表",
-            expected="先由 data/raw 生成", fix=f"运行 qbresearch build {source_id}",
+            "这份数据不是学校表", where=f"数据 {source_id}", found=contract.label_zh, expected="有县与学年的学校（或学区）表",
+            fix="换一个数据来源（qbresearch show sources 列出全部）",
         )
     filters = None
     if county_code is not None:
         check_choice(county_code, tuple(provenance.counties), name="县", where=f"数据 {source_id}")
         filters = [("county_code", "==", county_code)]
     frame = pd.read_parquet(table_path(project, source_id), filters=filters)
-    return SchoolTable(frame, load_table(provenance.recipe.table), provenance)
+    return SchoolTable(frame, contract, provenance)
 
 
 @dataclass(frozen=True, slots=True)

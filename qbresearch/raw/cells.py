@@ -11,8 +11,14 @@ from typing import Any
 from qbresearch.raw.columns import Column
 from qbresearch.raw.sheets import Cell
 
-NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-YEAR = re.compile(r"(\d{4})(?:\s*[-—–~至/]\s*(?:\d{4}|\d{2}))?\s*(?:学年|年)?(?:度)?")
+# Only the width of signs is unified: a footnote mark such as ① or ² must not turn into a digit.
+HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0xA0: " "}
+NUMBER = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+?[0-9]+")
+YEAR = re.compile(r"([0-9]{4})(?:\s*[-—–~至/]{1,2}\s*([0-9]{4}|[0-9]{2}))?\s*(?:学年|年)?(?:度)?")
+EXCEL_ERROR = re.compile(r"#(?:[A-Z]+[!?]|DIV/0!|N/A)")
+# Unit of a column to the factors for "85%" typed and for a number that Excel shows as a percentage.
+PERCENT_FACTORS = {"%": (1.0, 100.0), "1": (0.01, 1.0)}
 DASHES = {"-", "--", "—", "——", "–", "/", "\\", "无", "暂无", "缺", "未知", "N/A", "NA", "n/a", "na", "null", "空"}
 MISSING = None
 
@@ -27,16 +33,21 @@ class Fault:
 
 def plain_text(value: Any) -> str:
     """Cell value as text: full-width letters and digits made half-width, outer space removed, ``None`` empty."""
+    return shown_text(value).translate(HALF_WIDTH).strip()
+
+
+def shown_text(value: Any) -> str:
+    """Cell value as it is read in the spreadsheet, on one line: 12.0 is 12, ``None`` empty."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return unicodedata.normalize("NFKC", str(value)).strip()
+    return str(value) if not isinstance(value, str) else " ".join(value.splitlines())
 
 
 def heading_text(value: Any) -> str:
-    """A heading for comparison: width and brackets unified, every white space removed."""
-    return re.sub(r"\s+", "", plain_text(value)).replace("㎡", "m2")
+    """A heading for comparison: width and brackets unified, ㎡ as m2, every white space removed."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", plain_text(value)))
 
 
 def read_cell(cell: Cell, column: Column, factor: float) -> tuple[Any, Fault | None]:
@@ -54,8 +65,10 @@ def read_cell(cell: Cell, column: Column, factor: float) -> tuple[Any, Fault | N
     text = plain_text(cell.value)
     if text == "":
         return MISSING, None
-    if text.startswith("#") and text.endswith(("!", "?", "/A", "/0!")):
+    if EXCEL_ERROR.fullmatch(text):
         return MISSING, Fault("一个值", "这是 Excel 公式错误，请改正公式或填入数值")
+    if text.startswith("="):
+        return MISSING, Fault("公式的结果", "公式没有保存计算结果：在 Excel 或 WPS 中打开并保存，或直接填入数值")
     if column.kind == "code":
         return _code(cell, text, column)
     if column.kind == "choice":
@@ -63,9 +76,11 @@ def read_cell(cell: Cell, column: Column, factor: float) -> tuple[Any, Fault | N
     if column.kind == "year":
         return _year(text, column)
     if column.is_number:
-        return _number(text, column, factor)
+        return _number(cell, text, column, factor)
+    if isinstance(cell.value, bool) or not isinstance(cell.value, (str, int, float)):
+        return MISSING, Fault("文本", "Excel 把它当作了日期或是非值：把单元格设为文本格式后重填")
     # Names keep the width of letters and brackets they were typed with.
-    return str(cell.value).strip(), None
+    return cell.value.strip() if isinstance(cell.value, str) else shown_text(cell.value), None
 
 
 def _code(cell: Cell, text: str, column: Column) -> tuple[Any, Fault | None]:
@@ -74,13 +89,17 @@ def _code(cell: Cell, text: str, column: Column) -> tuple[Any, Fault | None]:
         shown = re.fullmatch(r"0+", cell.number_format or "")
         if shown:
             text = text.zfill(len(cell.number_format))
-    if column.digits and not re.fullmatch(rf"\d{{{column.digits}}}", text):
-        lost = text.isdigit() and len(text) < column.digits
-        return MISSING, Fault(
-            f"{column.digits} 位数字的文本",
-            "前面的 0 丢了：把该列设为文本格式后重填完整代码" if lost else "按登记的代码填写，不加空格或其他字符",
-        )
-    return text, None
+    if not column.digits or re.fullmatch(rf"[0-9]{{{column.digits}}}", text):
+        return text, None
+    if text in DASHES:
+        fix = "没有代码请留空"
+    elif SCIENTIFIC.fullmatch(text):
+        fix = "代码被存成了科学计数法：把该列设为文本格式后重填完整代码"
+    elif re.fullmatch(rf"[0-9]{{1,{column.digits - 1}}}", text):
+        fix = "前面的 0 丢了：把该列设为文本格式后重填完整代码"
+    else:
+        fix = "按登记的代码填写，不加空格或其他字符"
+    return MISSING, Fault(f"{column.digits} 位数字的文本", fix)
 
 
 def _choice(text: str, column: Column) -> tuple[Any, Fault | None]:
@@ -93,27 +112,38 @@ def _choice(text: str, column: Column) -> tuple[Any, Fault | None]:
 
 def _year(text: str, column: Column) -> tuple[Any, Fault | None]:
     match = YEAR.fullmatch(text)
-    year = int(match.group(1)) if match else 0
-    if match and column.min <= year <= column.max:
+    year = int(match[1]) if match else 0
+    follows = match is not None and (match[2] is None or str(year + 1).endswith(match[2]))
+    if follows and column.min <= year <= column.max:
         return year, None
     return MISSING, Fault("四位年份，如 2024 或 2024—2025 学年", "写学年开始的那一年")
 
 
-def _number(text: str, column: Column, factor: float) -> tuple[Any, Fault | None]:
+def _number(cell: Cell, text: str, column: Column, factor: float) -> tuple[Any, Fault | None]:
     unit = column.unit or "数"
     if text in DASHES:
         return MISSING, Fault(f"数（{unit}）或空白", "确实为零请填 0；没有数据请留空")
-    if text.endswith("%"):
-        return MISSING, Fault(f"数（{unit}），不是百分比", "去掉百分号，填实际数量")
+    shown_as_percent = not isinstance(cell.value, str) and "%" in (cell.number_format or "")
+    if text.endswith("%") or shown_as_percent:
+        if unit not in PERCENT_FACTORS:
+            fix = "把单元格改为普通数字格式" if shown_as_percent else "去掉百分号"
+            return MISSING, Fault(f"数（{unit}），不是百分比", f"{fix}，填实际数量")
+        text, factor = text.removesuffix("%").strip(), PERCENT_FACTORS[unit][shown_as_percent]
     if not NUMBER.fullmatch(text):
         trailing = re.fullmatch(rf"({NUMBER.pattern})\s*\D+", text)
         return MISSING, Fault(f"数（{unit}）", "只填数字，单位写在表头" if trailing else "填数字；没有数据请留空")
     value = float(text.replace(",", "")) * factor
     if factor != 1:
-        # 12.34 万元 is exactly 123400 元; binary multiplication leaves a trace in the last digits.
-        value = float(f"{value:.12g}")
-    if not math.isfinite(value) or (column.min is not None and not column.min <= value <= column.max):
-        return MISSING, Fault(f"{column.min:g} 至 {column.max:g} 之间（{unit}）", "核对数值与表头的单位")
+        # 12.34 万元 is exactly 123400 元; binary multiplication leaves a trace after the 15th digit.
+        value = float(f"{value:.15g}")
+    if not math.isfinite(value):
+        return MISSING, Fault(f"数（{unit}）", "这个数大得无法表示，请核对")
+    if column.min is not None and not column.min <= value <= column.max:
+        return MISSING, Fault(f"{_short(column.min)} 至 {_short(column.max)} 之间（{unit}）", "核对数值与表头的单位")
     if column.kind == "count" and not value.is_integer():
         return MISSING, Fault(f"整数（{unit}）", "人数、间数、台数、册数不能是小数")
     return value, None
+
+
+def _short(value: float) -> str:
+    return f"{value:.12g}"

@@ -34,7 +34,7 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
     found = Problems("")
     _check_key(table, contract, found)
     if "parent_code" in table:
-        _check_parents(table, found)
+        _check_parents(table, contract, found)
     if "school_type" in table:
         _check_stages(table, contract, found)
     return pd.DataFrame([*problems, *found.rows], columns=PROBLEM_COLUMNS)
@@ -45,7 +45,7 @@ def needs(table: pd.DataFrame, column_stage: str, contract: TableContract) -> pd
     if not column_stage or "school_type" not in table:
         return pd.Series(True, index=table.index)
     stages = {c.id: c.stages for c in contract.column("school_type").choices}
-    return table["school_type"].map(lambda t: column_stage in stages.get(t, ()), na_action="ignore").eq(True)
+    return table["school_type"].map(lambda t: not pd.isna(t) and column_stage in stages.get(t, ())).astype(bool)
 
 
 def _check_blank(rows: pd.DataFrame, contract: TableContract, found: Problems) -> None:
@@ -53,12 +53,14 @@ def _check_blank(rows: pd.DataFrame, contract: TableContract, found: Problems) -
         if column.optional or column.blank_allowed or column.name not in rows:
             continue
         blank = rows[rows[column.name].isna() & needs(rows, column.stage, contract)]
-        for _, row in blank.iterrows():
+        for place in blank["_place"]:
+            if not place.has_cell(column.name):
+                continue
             if column.is_number:
-                found.add(*row["_place"].of(column.name), column.label_zh, None, f"一个数（{column.unit or '数'}），零填 0",
+                found.add(*place.at(column.name, column.label_zh), None, f"一个数（{column.unit or '数'}），零填 0",
                           "补上数据；现按缺失处理，相关结论为“无法判定”", level=NOTICE)
             else:
-                found.add(*row["_place"].of(column.name), column.label_zh, None, column.meaning, "补上")
+                found.add(*place.at(column.name, column.label_zh), None, column.meaning, "补上")
 
 
 def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
@@ -66,23 +68,27 @@ def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found:
     complete = parts.notna().all(axis=1) & rows[check.column].notna()
     wrong = complete & ((parts.sum(axis=1) - rows[check.column]).abs() > SUM_TOLERANCE)
     for index, row in rows[wrong].iterrows():
-        found.add(*row["_place"].of(check.column), contract.label(check.column), f"{row[check.column]:.12g}",
+        found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
                   f"各分项之和 {parts.loc[index].sum():.12g}", check.fix)
 
 
 def _check_at_most(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     whole = rows[list(check.of)].sum(axis=1, min_count=len(check.of))
     for index, row in rows[rows[check.column] > whole + SUM_TOLERANCE].iterrows():
-        found.add(*row["_place"].of(check.column), contract.label(check.column), f"{row[check.column]:.12g}",
+        found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
                   f"不大于{'＋'.join(contract.label(c) for c in check.of)} {whole[index]:.12g}", check.fix)
 
 
 def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     students = rows[list(check.of)].sum(axis=1, min_count=1)
+    for name in check.of:
+        # A number of students that is due but missing would make the value per student look too large.
+        due = needs(rows, contract.column(name).stage, contract)
+        students = students.mask(due & rows[name].isna())
     ratio = rows[check.column] / students.where(students > 0)
     label, unit = contract.label(check.column), contract.column(check.column).unit
     for index, row in rows[(ratio < check.min) | (ratio > check.max)].iterrows():
-        found.add(*row["_place"].of(check.column), label, f"生均 {ratio[index]:.6g} {unit}",
+        found.add(*row["_place"].at(check.column, label), f"生均 {ratio[index]:.6g} {unit}",
                   f"生均 {check.min:g} 至 {check.max:g} {unit}", check.fix, level=NOTICE)
 
 
@@ -95,22 +101,28 @@ def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) ->
     for _, row in complete[complete.duplicated(keys)].iterrows():
         words = "、".join(f"{contract.label(k)} {row[k]}" for k in keys)
         found.file = row["_file"]
-        found.add(*row["_place"].of(keys[-1]), contract.label(keys[-1]), row[keys[-1]], f"只出现一次（{words}）",
+        found.add(*row["_place"].at(keys[-1], contract.label(keys[-1])), row[keys[-1]], f"只出现一次（{words}）",
                   "删去重复的一行，或改正代码、学年")
 
 
-def _check_parents(table: pd.DataFrame, found: Problems) -> None:
-    keys = ["county_code", "school_year"]
+def _check_parents(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
+    keys, label = ["county_code", "school_year"], contract.label("parent_code")
     known = set(table[[*keys, "school_code"]].astype("string").itertuples(index=False, name=None))
+    # A parent whose own code could not be read is there; the code is reported already.
+    unread = {text for place in table["_place"] if (text := place.reported.get("school_code"))}
     campus = table["counted"].eq("no").fillna(False)
     for _, row in table[campus].iterrows():
         found.file = row["_file"]
-        parent = row["parent_code"]
+        place, parent = row["_place"], row["parent_code"]
+        if not place.has_cell("parent_code") or row[keys].isna().any():
+            continue
+        if not pd.isna(parent) and {parent, parent.lstrip("0")} & unread:
+            continue
         if pd.isna(parent):
-            found.add(*row["_place"].of("parent_code"), "所属学校标识码", None, "不计校数的校区须填所属学校",
+            found.add(*place.at("parent_code", label), None, "不计校数的校区须填所属学校",
                       "填所属学校的标识码，或把“是否计校数”改为“是”")
         elif (str(row["county_code"]), str(row["school_year"]), str(parent)) not in known:
-            found.add(*row["_place"].of("parent_code"), "所属学校标识码", parent, "同县同学年表中已有的学校标识码",
+            found.add(*place.at("parent_code", label), parent, "同县同学年表中已有的学校标识码",
                       "核对标识码，或补上所属学校")
 
 
@@ -122,5 +134,5 @@ def _check_stages(table: pd.DataFrame, contract: TableContract, found: Problems)
         taught = needs(table, column.stage, contract) | table["school_type"].isna()
         for _, row in table[~taught & (table[column.name] > 0)].iterrows():
             found.file = row["_file"]
-            found.add(*row["_place"].of(column.name), column.label_zh, f"{row[column.name]:.12g}",
+            found.add(*row["_place"].at(column.name, column.label_zh), f"{row[column.name]:.12g}",
                       f"{labels[row['school_type']]}没有这一学段，应为空白或 0", "核对办学类型或学生、教师数")

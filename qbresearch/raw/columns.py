@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,16 @@ from qbresearch.rules.citations import CITED, check_keys, read_toml
 
 KINDS = ("code", "text", "choice", "year", "count", "number")
 CHECKS = ("sum", "at_most", "per_student")
+FILE_KEYS = ("id", "label", "key", "source", "sheet", "column")
+COLUMN_KEYS = ("name", "label", "kind", "sheet", "meaning", "headings")
+COLUMN_OPTIONAL = (
+    "unit", "stage", "digits", "min", "max", "form", "optional", "blank", "unit_required", "choice", "scaled",
+)
+TYPES = {
+    **dict.fromkeys(("name", "kind", "meaning", "sheet", "unit", "stage", "form", "blank"), (str, "带引号的文字")),
+    "digits": (int, "整数"),
+    "optional": (bool, "true 或 false"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,56 +145,101 @@ def load_table(table_id: str) -> TableContract:
 def read_table(path: Path) -> TableContract:
     """Read a column contract from a file; see :func:`load_table`."""
     data = read_toml(path)
-    check_keys(
-        data,
-        required=("id", "label", "key", "source", "sheet", "column"),
-        optional=("constant", "check"),
-        where=path.name,
-    )
-    columns = tuple(_column(entry, f"{path.name} 第 {n} 个 [[column]]") for n, entry in enumerate(data["column"], 1))
-    constants = tuple(
-        _constant(entry, f"{path.name} 第 {n} 个 [[constant]]") for n, entry in enumerate(data.get("constant", ()), 1)
-    )
+    check_keys(data, required=FILE_KEYS, optional=("constant", "check"), where=path.name)
+    check_choice(data["id"], [path.stem], name="id（应与文件名一致）", where=path.name)
+    sheets = tuple(_sheet(entry, where) for entry, where in entries(data, "sheet", path.name))
+    columns = tuple(_column(entry, sheets, where) for entry, where in entries(data, "column", path.name))
+    constants = tuple(_constant(entry, where) for entry, where in entries(data, "constant", path.name))
     names = [c.name for c in (*columns, *constants)]
     _check_unique(names, "列名", path.name)
-    for column in columns:
-        if column.sheet != "every":
-            check_choice(column.sheet, [s["id"] for s in data["sheet"]], name="工作表", where=f"{path.name} {column.name}")
-    for key in data["key"]:
+    _check_headings(columns, path.name)
+    _check_stages(columns, path.name)
+    for key in _texts(data["key"], "key", path.name):
         check_choice(key, names, name="主键列", where=path.name)
-    checks = tuple(
-        _check(entry, names, f"{path.name} 第 {n} 个 [[check]]") for n, entry in enumerate(data.get("check", ()), 1)
-    )
+    numbers = [c.name for c in columns if c.is_number]
+    checks = tuple(_check(entry, numbers, where) for entry, where in entries(data, "check", path.name))
+    zh, en = _label(data, path.name)
     return TableContract(
         id=data["id"],
-        label_zh=data["label"]["zh"],
-        label_en=data["label"]["en"],
+        label_zh=zh,
+        label_en=en,
         key=tuple(data["key"]),
         source=data["source"],
-        sheets={s["id"]: s["label"] for s in data["sheet"]},
+        sheets=dict(sheets),
         columns=columns,
         constants=constants,
         checks=checks,
     )
 
 
-def _column(entry: Mapping[str, Any], where: str) -> Column:
-    check_keys(
-        entry,
-        required=("name", "label", "kind", "sheet", "meaning", "headings"),
-        optional=(
-            "unit", "stage", "digits", "min", "max", "form", "optional", "blank", "unit_required", "choice", "scaled",
-        ),
-        where=where,
-    )
+def entries(data: Mapping[str, Any], key: str, where: str) -> list[tuple[Mapping[str, Any], str]]:
+    """The tables of an array of tables, each with the words that say where it stands.
+
+    Raises
+    ------
+    CitationError
+        The value is not an array of tables.
+    """
+    value = data.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise CitationError(
+            f"{key} 的写法不对", where=where, found=f"{key} 是单个值或单个表", expected=f"一条或多条 [[{key}]]",
+            fix=f"每一条都用双层方括号 [[{key}]] 开头",
+        )
+    return [(entry, f"{where} 第 {n} 个 [[{key}]]") for n, entry in enumerate(value, 1)]
+
+
+def _sheet(entry: Mapping[str, Any], where: str) -> tuple[str, str]:
+    check_keys(entry, required=("id", "label"), where=where)
+    return entry["id"], entry["label"]
+
+
+def _label(entry: Mapping[str, Any], where: str) -> tuple[str, str]:
+    """Chinese and English label of a file or column."""
+    label = entry["label"]
+    if not isinstance(label, dict) or set(label) != {"zh", "en"}:
+        raise CitationError(
+            "名称要有中英文", where=where, found=repr(label), expected='label = { zh = "…", en = "…" }', fix="补上两种名称"
+        )
+    return label["zh"], label["en"]
+
+
+def _texts(value: Any, key: str, where: str) -> tuple[str, ...]:
+    """A list of texts, not empty."""
+    if not isinstance(value, list) or not value or not all(isinstance(text, str) and text.strip() for text in value):
+        raise CitationError(
+            f"{key} 应是一列文字", where=where, found=repr(value), expected=f'{key} = ["…", "…"]，至少一个', fix="补上或改正写法"
+        )
+    return tuple(value)
+
+
+def _column(entry: Mapping[str, Any], sheets: Collection[tuple[str, str]], where: str) -> Column:
+    check_keys(entry, required=COLUMN_KEYS, optional=COLUMN_OPTIONAL, where=where)
+    where = f"{where}（{entry['name']}）"
+    for key, (kind, words) in TYPES.items():
+        if key in entry and type(entry[key]) is not kind:
+            raise CitationError(
+                f"{key} 的写法不对", where=where, found=repr(entry[key]), expected=words, fix="按列约定的写法改正"
+            )
     check_choice(entry["kind"], KINDS, name="列类型", where=where)
-    headings = dict.fromkeys(entry["headings"], 1.0)
-    for scaled in entry.get("scaled", ()):
-        headings |= dict.fromkeys(scaled["headings"], float(scaled["factor"]))
+    check_choice(entry["sheet"], ["every", *(i for i, _ in sheets)], name="工作表", where=where)
+    check_choice(entry.get("blank", "allowed"), ["allowed"], name="blank", where=where)
+    _check_range(entry, where)
+    headings = dict.fromkeys(_texts(entry["headings"], "headings", where), 1.0)
+    for scaled, place in entries(entry, "scaled", where):
+        check_keys(scaled, required=("factor", "headings"), where=place)
+        headings |= dict.fromkeys(_texts(scaled["headings"], "headings", place), _factor(scaled["factor"], place))
+    choices = tuple(_choice(choice, place) for choice, place in entries(entry, "choice", where))
+    if (entry["kind"] == "choice") != bool(choices):
+        raise CitationError(
+            "选项与列类型不符", where=where, found=f"{entry['kind']} 列有 {len(choices)} 个选项",
+            expected="choice 列至少一个 [[column.choice]]，其他列没有", fix="补上选项，或改正 kind",
+        )
+    zh, en = _label(entry, where)
     return Column(
         name=entry["name"],
-        label_zh=entry["label"]["zh"],
-        label_en=entry["label"]["en"],
+        label_zh=zh,
+        label_en=en,
         kind=entry["kind"],
         meaning=entry["meaning"],
         sheet=entry["sheet"],
@@ -198,25 +253,64 @@ def _column(entry: Mapping[str, Any], where: str) -> Column:
         optional=entry.get("optional", False),
         blank_allowed=entry.get("blank") == "allowed",
         unit_required=tuple(entry.get("unit_required", ())),
-        choices=tuple(
-            Choice(c["id"], tuple(c["labels"]), tuple(c.get("stages", ()))) for c in entry.get("choice", ())
-        ),
+        choices=choices,
     )
+
+
+def _check_range(entry: Mapping[str, Any], where: str) -> None:
+    """``min`` and ``max`` come together, in order, and a year column has them."""
+    limits = [entry.get("min"), entry.get("max")]
+    if limits == [None, None] and entry["kind"] != "year":
+        return
+    if not all(isinstance(limit, (int, float)) for limit in limits) or limits[0] > limits[1]:
+        raise CitationError(
+            "允许的范围不成立", where=where, found=f"min = {limits[0]}，max = {limits[1]}",
+            expected="min 与 max 两个数，min 不大于 max", fix="两个都写上，或（年份列除外）都不写",
+        )
+
+
+def _factor(value: Any, where: str) -> float:
+    if not isinstance(value, (int, float)) or value <= 0:
+        raise CitationError(
+            "换算倍数不是正数", where=where, found=repr(value), expected="表头单位换成约定单位要乘的数，如 10000", fix="改正 factor"
+        )
+    return float(value)
+
+
+def _choice(entry: Mapping[str, Any], where: str) -> Choice:
+    check_keys(entry, required=("id", "labels"), optional=("stages",), where=where)
+    return Choice(entry["id"], _texts(entry["labels"], "labels", where), tuple(entry.get("stages", ())))
 
 
 def _constant(entry: Mapping[str, Any], where: str) -> Constant:
     check_keys(entry, required=("name", "label", "kind", "value"), where=where)
-    return Constant(entry["name"], entry["label"]["zh"], entry["kind"], entry["value"])
+    check_choice(entry["kind"], KINDS, name="列类型", where=where)
+    return Constant(entry["name"], _label(entry, where)[0], entry["kind"], entry["value"])
 
 
-def _check(entry: Mapping[str, Any], names: list[str], where: str) -> Check:
+def _check(entry: Mapping[str, Any], numbers: list[str], where: str) -> Check:
     check_keys(entry, required=("kind", "column", "of", "fix"), optional=("min", "max"), where=where)
     check_choice(entry["kind"], CHECKS, name="核对方式", where=where)
-    for name in (entry["column"], *entry["of"]):
-        check_choice(name, names, name="列", where=where)
+    for name in (entry["column"], *_texts(entry["of"], "of", where)):
+        check_choice(name, numbers, name="数值列", where=where)
+    if entry["kind"] == "per_student":
+        _check_range({**entry, "kind": "year"}, where)
     return Check(
         entry["kind"], entry["column"], tuple(entry["of"]), entry["fix"], entry.get("min"), entry.get("max")
     )
+
+
+def _check_headings(columns: Collection[Column], where: str) -> None:
+    """A heading that two columns accept would send the cells of one to the other."""
+    _check_unique([text for c in columns for text in (*c.headings, *c.unit_required)], "表头", where)
+
+
+def _check_stages(columns: Collection[Column], where: str) -> None:
+    """The stage of a column is one that some school type teaches."""
+    taught = {stage for c in columns if c.name == "school_type" for choice in c.choices for stage in choice.stages}
+    for column in columns:
+        if column.stage and taught:
+            check_choice(column.stage, sorted(taught), name="学段", where=f"{where}（{column.name}）")
 
 
 def _check_unique(names: list[str], what: str, where: str) -> None:

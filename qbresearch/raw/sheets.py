@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 from dataclasses import dataclass
 from io import StringIO
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.workbook import Workbook
 
 from qbresearch.errors import InputError
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 WORKBOOKS = {".xlsx", ".xlsm"}
 READABLE = {*WORKBOOKS, ".csv"}
+OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A visible sheet; row 1 of the spreadsheet is ``rows[0]``."""
+    """A sheet of cells; row 1 of the spreadsheet is ``rows[0]``."""
 
     name: str
     rows: list[list[Cell]]
+    hidden: bool = False
 
 
 def open_sheets(path: Path) -> list[Sheet]:
-    """Every visible sheet of a workbook, or the one sheet of a CSV file.
+    """Every sheet of a workbook, hidden ones marked, or the one sheet of a CSV file.
 
     Raises
     ------
@@ -60,30 +64,67 @@ def open_sheets(path: Path) -> list[Sheet]:
 def _open_workbook(path: Path) -> list[Sheet]:
     try:
         workbook = openpyxl.load_workbook(path, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError) as error:
+        formulas = openpyxl.load_workbook(path) if _has_formulas(path) else None
+    except Exception as error:  # openpyxl raises what its parsers raise: any of a dozen types for a damaged file
         raise InputError(
             "打不开工作簿",
             where=path.name,
-            found=f"{type(error).__name__}：{error}",
+            found=_why_unreadable(path, error),
             expected="没有密码、没有损坏的 .xlsx",
             fix="在 Excel 或 WPS 中打开，取消密码后另存为 .xlsx",
         ) from None
     return [
-        Sheet(sheet.title, [[Cell(c.value, c.number_format) for c in row] for row in sheet.iter_rows()])
+        Sheet(
+            sheet.title,
+            [[Cell(_value(c, formulas), c.number_format) for c in row] for row in sheet.iter_rows()],
+            hidden=sheet.sheet_state != "visible",
+        )
         for sheet in workbook.worksheets
-        if sheet.sheet_state == "visible"
     ]
 
 
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if not path.is_file():
+        return "没有这个文件"
+    if isinstance(error, PermissionError):
+        return "没有读取权限"
+    with open(path, "rb") as handle:
+        start = handle.read(len(OLD_OR_LOCKED))
+    if start == OLD_OR_LOCKED:
+        return "有密码保护的工作簿，或改了扩展名的旧 .xls"
+    return "空文件" if not start else f"文件损坏或不是 .xlsx（{type(error).__name__}：{error}）"
+
+
+def _has_formulas(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(
+            FORMULA.search(archive.read(name)) for name in archive.namelist() if name.startswith("xl/worksheets/")
+        )
+
+
+def _value(cell: Any, formulas: Workbook | None) -> Any:
+    """A cell's value; the formula itself where it was saved without its result, so that it is not taken as blank."""
+    if cell.value is None and formulas is not None and cell.data_type != "str":
+        written = formulas[cell.parent.title][cell.coordinate]
+        if written.data_type == "f":
+            return f"={str(written.value).removeprefix('=')}" if isinstance(written.value, str) else "=公式"
+    return cell.value
+
+
 def _open_csv(path: Path) -> Sheet:
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "打不开文件", where=path.name, found=_why_unreadable(path, error),
+            expected="一个可以读取的 .csv 文件", fix="核对路径与读取权限",
+        ) from None
     for encoding in ENCODINGS:
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        lines = csv.reader(StringIO(text, newline=""))
-        return Sheet("CSV", [[Cell(value if value != "" else None) for value in line] for line in lines])
+        return Sheet("CSV", [[Cell(v if v != "" else None) for v in line] for line in _csv_lines(text, path.name)])
     raise InputError(
         "文字编码认不出",
         where=path.name,
@@ -91,3 +132,15 @@ def _open_csv(path: Path) -> Sheet:
         expected="UTF-8 或 GBK（GB18030）",
         fix="在 Excel 中另存为“CSV UTF-8（逗号分隔）”",
     )
+
+
+def _csv_lines(text: str, name: str) -> list[list[str]]:
+    # Strict, because an open quotation mark would otherwise swallow the rows after it without a word.
+    lines = csv.reader(StringIO(text, newline=""), strict=True)
+    try:
+        return list(lines)
+    except csv.Error as error:
+        raise InputError(
+            "CSV 的引号不成对", where=f"{name} 第 {lines.line_num} 行附近", found=str(error),
+            expected="含逗号或换行的格用一对英文双引号括起，格内的双引号写两次", fix="改正引号，或另存为 .xlsx",
+        ) from None

@@ -21,11 +21,25 @@ from qbresearch.provenance import file_sha256, write_text
 from qbresearch.raw.bureau_workbooks import write_county_workbook
 from qbresearch.raw.columns import load_table
 from qbresearch.raw.simulation_design import (
-    SHARED, STAGES, County, Parameters, Year, list_simulations, load_simulation,
+    SHARED,
+    STAGES,
+    County,
+    Parameters,
+    Year,
+    list_simulations,
+    load_simulation,
 )
 from qbresearch.raw.simulation_truth import HUNDRED, Fact, planted_facts, truth_table
 from qbresearch.raw.simulation_units import (
-    POSITIONS, CountyYear, Key, Unit, lognormal_spread, make_students, make_units, make_values, planted_at,
+    POSITIONS,
+    CountyYear,
+    Key,
+    Unit,
+    lognormal_spread,
+    make_students,
+    make_units,
+    make_values,
+    planted_at,
 )
 
 __all__ = [

@@ -10,7 +10,15 @@ import numpy as np
 
 from qbresearch.errors import InputError
 from qbresearch.raw.simulation_design import (
-    INDICATORS, LOCATIONS, PEOPLE, SHARED, STAGES, County, Parameters, Planted, Year,
+    INDICATORS,
+    LOCATIONS,
+    PEOPLE,
+    SHARED,
+    STAGES,
+    County,
+    Parameters,
+    Planted,
+    Year,
 )
 from qbresearch.raw.simulation_truth import HUNDRED, in_scope
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,12 +15,13 @@ import pandas as pd
 
 from qbresearch.errors import CitationError, InputError, check_choice
 from qbresearch.provenance import file_sha256
-from qbresearch.raw.columns import list_tables
+from qbresearch.raw.columns import entries, list_tables
 from qbresearch.rules.citations import check_keys, read_toml
 
 PASSPORT = "source.toml"
 KINDS = {"real": "真实数据", "simulated": "模拟数据"}
 FORMS = {"as-received": "原样收到", "transcription": "本项目转录", "generated": "程序生成"}
+FACTS = ("id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table")
 IGNORED_PREFIXES = (".", "~$")
 
 
@@ -83,19 +86,22 @@ def open_source(raw: Path, source_id: str) -> Source:
             "数据文件夹没有护照", where=f"data/raw/{source_id}", found=f"没有 {PASSPORT}",
             expected=f"每个来源一个 {PASSPORT}", fix=f"运行 qbresearch verify --write {source_id} 生成草稿，再补全来源与许可",
         )
-    data = read_toml(path)
-    check_keys(
-        data,
-        required=("id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table", "file"),
-        optional=("note",),
-        where=where,
-    )
+    data = _read_passport(path, where)
+    check_keys(data, required=(*FACTS, "file"), optional=("note",), where=where)
+    _check_facts(data, where)
     if data["id"] != source_id:
         raise CitationError(
             "id 与文件夹名不一致", where=where, found=repr(data["id"]), expected=repr(source_id), fix="改成一致"
         )
     for key, allowed in (("kind", KINDS), ("form", FORMS), ("table", list_tables())):
         check_choice(data[key], tuple(allowed), name=key, where=where)
+    files = tuple(_file(entry, place) for entry, place in entries(data, "file", where))
+    names = [f.name for f in files]
+    if not files or len(set(names)) < len(names):
+        raise CitationError(
+            "登记的文件不成立", where=where, found="、".join(sorted({n for n in names if names.count(n) > 1})) or "没有文件",
+            expected="至少一条 [[file]]，每个文件一条", fix=f"删去重复的条目，再运行 qbresearch verify --write {source_id}",
+        )
     return Source(
         id=source_id,
         folder=raw / source_id,
@@ -107,13 +113,41 @@ def open_source(raw: Path, source_id: str) -> Source:
         kind=data["kind"],
         form=data["form"],
         table=data["table"],
-        files=tuple(_file(entry, f"{where} 第 {n} 个 [[file]]") for n, entry in enumerate(data["file"], 1)),
+        files=files,
         note=data.get("note", ""),
     )
 
 
+def _read_passport(path: Path, where: str) -> dict[str, Any]:
+    """The file's contents; an error names the source's folder, since every passport has the same file name."""
+    try:
+        return read_toml(path)
+    except CitationError as error:
+        raise CitationError(
+            error.problem, where=where, found=error.found, expected=error.expected, fix=error.fix
+        ) from None
+
+
+def _check_facts(data: Mapping[str, Any], where: str) -> None:
+    """The facts a passport states are texts, and the day is a day."""
+    for key in (*FACTS, "note"):
+        wanted = date if key == "accessed" else str
+        if key in data and type(data[key]) is not wanted:
+            raise CitationError(
+                f"{key} 的写法不对", where=where, found=repr(data[key]),
+                expected="日期，如 2026-01-31（不加引号）" if wanted is date else "带引号的文字", fix="按护照的写法改正",
+            )
+
+
 def _file(entry: Mapping[str, Any], where: str) -> RawFile:
     check_keys(entry, required=("name", "bytes", "sha256"), where=where)
+    name, size, digest = str(entry["name"]), entry["bytes"], str(entry["sha256"])
+    inside = name == Path(name).as_posix() and not Path(name).is_absolute() and ".." not in Path(name).parts
+    if not inside or type(size) is not int or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise CitationError(
+            "文件的登记不成立", where=where, found=f"name = {name}，bytes = {size!r}，sha256 = {digest[:12]}…",
+            expected="本文件夹内的文件名、字节数（整数）、64 位十六进制校验值", fix="删去这一条，再运行 qbresearch verify --write 登记",
+        )
     return RawFile(entry["name"], entry["bytes"], entry["sha256"])
 
 
@@ -164,7 +198,8 @@ def draft_passport(raw: Path, source_id: str) -> str:
     Raises
     ------
     InputError
-        No such folder, or it holds no files.
+        No such folder, or it holds no files, or a file that is registered already has been changed or removed:
+        registering it anew would hide that.
     """
     check_choice(source_id, list_sources(raw), name="数据来源", where="data/raw")
     folder = raw / source_id
@@ -175,10 +210,13 @@ def draft_passport(raw: Path, source_id: str) -> str:
             fix="先把收到的文件放进来",
         )
     path = folder / PASSPORT
-    old = read_toml(path) if path.exists() else {}
+    where = f"data/raw/{source_id}/{PASSPORT}"
+    old = _read_passport(path, where) if path.exists() else {}
+    _check_facts(old, where)
+    _refuse_changed(old, folder, source_id)
     today = date.today()
     lines = [
-        f'id = "{source_id}"',
+        f"id = {_quoted(source_id)}",
         *(f"{key} = {_quoted(old.get(key, default))}" for key, default in (
             ("title", "待填：数据名称"), ("producer", "待填：提供单位"), ("found_at", "待填：取得途径"))),
         f"accessed = {old.get('accessed', today):%Y-%m-%d}",
@@ -192,6 +230,18 @@ def draft_passport(raw: Path, source_id: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _refuse_changed(passport: Mapping[str, Any], folder: Path, source_id: str) -> None:
+    for entry, where in entries(passport, "file", f"data/raw/{source_id}/{PASSPORT}"):
+        known = _file(entry, where)
+        path = folder / known.name
+        if not path.is_file() or file_sha256(path) != known.sha256:
+            raise InputError(
+                "已登记的文件变了，没有重新登记", where=f"data/raw/{source_id}/{known.name}",
+                found="内容与登记时不同" if path.is_file() else "没有这个文件", expected=f"sha256 {known.sha256[:12]}…",
+                fix="取回原件；若是新收到的版本，另建一个来源文件夹",
+            )
+
+
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    """A basic string of TOML; its escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)

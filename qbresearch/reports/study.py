@@ -83,6 +83,11 @@ class Study:
         column = self.data.contract.column("location")
         return {c.id: c.labels[0] for c in column.choices}
 
+    def group_order(self, column: pd.Series) -> pd.Series:
+        """Sort key for a column of groups: the contract's order (urban, town, rural); other columns stay as they are."""
+        words = self.group_words()
+        return column.map({group: place for place, group in enumerate(words)}) if column.isin(list(words)).all() else column
+
     def type_words(self) -> dict[str, str]:
         """School type ids to Chinese words."""
         return self.data.contract.choice_labels("school_type") if "school_type" in self.data.frame else {}

@@ -327,6 +327,7 @@ def test_an_index_without_reports_can_be_written() -> None:
 
 def browse(path: Path, state: str, tmp_path: Path) -> tuple[str, str, str]:
     """The page as the browser holds it, what it complained about, and its network log."""
+    assert BROWSER, "this check needs a browser on the PATH: chromium, chromium-browser or google-chrome"
     log = tmp_path / "net.json"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
     options += [f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", f"--log-net-log={log}"]
@@ -337,7 +338,6 @@ def browse(path: Path, state: str, tmp_path: Path) -> tuple[str, str, str]:
 
 
 @pytest.mark.system
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
 @pytest.mark.parametrize(
     ("state", "names"),
     [
@@ -362,7 +362,6 @@ def test_the_address_filters_and_sorts_the_index(tmp_path: Path, state: str, nam
 
 
 @pytest.mark.system
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
 def test_a_browser_loads_a_report_without_request_or_complaint(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     cells = [new_markdown_cell(ATTACK), shown(table(10)), shown(FigureBlock("f", "题", "说明", PNG, 2, 2))]

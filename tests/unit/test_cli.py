@@ -1,0 +1,288 @@
+"""The command line: help a non-programmer can follow, exit codes as a contract, and sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import openpyxl
+import pytest
+
+from qbresearch import cli
+from qbresearch.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INPUT, EXIT_INTERRUPTED
+from qbresearch.raw.reading import read_file
+
+VERBS = ("template", "verify", "build", "assess", "run", "publish", "show")
+
+
+@pytest.fixture
+def run(project, capsys):
+    """Run the command in the temporary project; returns exit code, output and messages."""
+
+    def call(*words):
+        code = cli.main(["--project", str(project.root), *map(str, words)])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def built(run, school_source):
+    assert run("build")[0] == EXIT_DONE
+    return school_source
+
+
+def refused(result, *words):
+    """The command ended with 2 and one message that says what, where, found, expected and fix."""
+    code, _, err = result
+    assert code == EXIT_INPUT and err.count("qbresearch：") == 1
+    for label in ("位置：", "看到：", "应为：", "办法："):
+        line = next(line for line in err.splitlines() if line.strip().startswith(label))
+        assert line.strip().removeprefix(label), err
+    assert all(word in err for word in words), err
+
+
+# --- help --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself_in_chinese_with_an_example(verb, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([verb, "--help"])
+    out, err = capsys.readouterr()
+    assert caught.value.code == 0 and err == ""
+    assert f"例：qbresearch {verb}" in out and "退出码" in out and "选项" in out
+
+
+def test_the_help_names_every_verb(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    assert caught.value.code == 0 and all(f"    {verb} " in out for verb in VERBS)
+    assert "用法：" in out and "usage" not in out
+
+
+@pytest.mark.parametrize("words", [[], ["shwo"], ["show"], ["show", "nothing"], ["assess", "--year", "abc"], ["run"]])
+def test_a_command_that_cannot_be_understood_is_wrong_input(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == EXIT_INPUT and "Traceback" not in capsys.readouterr().err
+
+
+def test_help_answers_without_loading_the_heavy_stack():
+    code = "import sys; from qbresearch.project import find_project; import runpy\n" \
+           "sys.argv = ['qbresearch', '--version-of-nothing']"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_outside_a_project_the_way_in_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["verify"]) == EXIT_INPUT
+    refused((EXIT_INPUT, "", capsys.readouterr().err), "不是 qbresearch 项目文件夹", "--project")
+
+
+def test_chinese_reaches_a_stream_of_another_encoding(project, school_source, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert cli.main(["--project", str(project.root), "verify"]) == EXIT_DONE
+    sys.stdout.flush()
+    assert "与护照一致" in raw.getvalue().decode("utf-8")
+
+
+# --- interrupted -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["_verify", "_build", "_show"])
+def test_an_interrupt_ends_with_130_and_a_sentence(monkeypatch, run, verb):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, verb, interrupt)
+    words = [verb[1:], "tables"] if verb == "_show" else [verb[1:]]
+    code, _, err = run(*words)
+    assert code == EXIT_INTERRUPTED and "已中断" in err
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch, run):
+    def bug(_):
+        raise ZeroDivisionError("bug")
+
+    monkeypatch.setattr(cli, "_verify", bug)
+    with pytest.raises(ZeroDivisionError):
+        run("verify")
+
+
+# --- verify ------------------------------------------------------------------------------------------------------
+
+
+def test_verify_of_what_was_received_is_done(run, school_source):
+    code, out, _ = run("verify")
+    assert code == EXIT_DONE and "test-county：1 个文件，与护照一致" in out and "规则文件完好" in out
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda f: (f / "测试县2024.xlsx").write_bytes(b"PK"), ("测试县2024.xlsx", "与登记时不同", "取回原件")),
+    (lambda f: (f / "测试县2024.xlsx").unlink(), ("测试县2024.xlsx", "不见了", "备份")),
+    (lambda f: (f / "新.xlsx").write_bytes(b"PK"), ("新.xlsx", "没有登记", "verify --write test-county")),
+])
+def test_verify_finds_tampered_missing_and_unlisted_files(run, school_source, change, words):
+    change(school_source)
+    code, out, _ = run("verify", "test-county")
+    assert code == EXIT_FINDINGS and "1 处不符" in out and all(word in out for word in words)
+
+
+def test_verify_of_an_unknown_source_is_wrong_input(run, school_source):
+    refused(run("verify", "test-conty"), "没有这个数据来源", "是不是想写 test-county？")
+
+
+def test_verify_writes_a_draft_for_a_new_folder_and_never_for_a_changed_file(run, project, school_source):
+    (project.raw / "new").mkdir()
+    (project.raw / "new" / "a.csv").write_bytes(b"a")
+    refused(run("verify"), "没有护照", "verify --write new")
+    code, out, _ = run("verify", "--write", "new")
+    assert code == EXIT_DONE and "待填" in out and "data/raw/new/source.toml" in out
+    assert run("verify")[0] == EXIT_DONE
+    (project.raw / "new" / "a.csv").write_bytes(b"b")
+    refused(run("verify", "--write", "new"), "没有重新登记", "data/raw/new/a.csv")
+    assert run("verify", "new")[0] == EXIT_FINDINGS
+
+
+# --- build -------------------------------------------------------------------------------------------------------
+
+
+def test_build_is_done_and_the_second_time_there_is_nothing_to_do(run, school_source):
+    assert "已重建，12 行" in run("build")[1]
+    code, out, _ = run("build", "test-county")
+    assert code == EXIT_DONE and "没有变化，12 行" in out
+
+
+def test_build_of_an_unknown_source_names_the_nearest(run, school_source):
+    refused(run("build", "tset-county"), "没有这个数据来源", "是不是想写 test-county？")
+
+
+def test_build_of_a_tampered_file_is_refused(run, built, project):
+    (built / "测试县2024.xlsx").write_bytes(b"PK")
+    before = (project.processed / "test-county" / "table.parquet").read_bytes()
+    refused(run("build"), "原始数据与护照不符", "data/raw/test-county/测试县2024.xlsx")
+    assert (project.processed / "test-county" / "table.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["问题.xlsx", "问题.csv"])
+def test_build_lists_errors_ends_with_2_and_saves_them(run, project, add_source, book, tmp_path, name):
+    book.put(0, "students_primary", "很多")
+    book.put(1, "multimedia_classrooms", None)
+    add_source("bad", {"a.xlsx": book.save(tmp_path / "a.xlsx").read_bytes()})
+    code, out, _ = run("build", "--problems", tmp_path / name)
+    assert code == EXIT_INPUT and "bad：有错误，未写入" in out and "错误 1 处，提示 1 处" in out
+    assert "  a.xlsx | 学校与学生 | 4 | K 小学在校学生数 | 错误 | 很多 | " in out
+    assert not list(project.processed.iterdir())
+    if name.endswith(".csv"):
+        lines = (tmp_path / name).read_text(encoding="utf-8-sig").splitlines()
+    else:
+        lines = [",".join(map(str, row)) for row in openpyxl.load_workbook(tmp_path / name).active.values]
+    assert len(lines) == 3 and lines[0] == "文件,工作表,行,列,级别,看到,应为,处理办法,来源" and "很多" in lines[1]
+
+
+def test_one_bad_source_does_not_keep_the_others_from_being_built(run, project, school_source, add_source):
+    add_source("bad", {"a.xlsx": b"no workbook"})
+    code, out, _ = run("build")
+    assert code == EXIT_INPUT and "bad：有错误" in out and "test-county：已重建" in out
+
+
+# --- assess ------------------------------------------------------------------------------------------------------
+
+
+def test_a_county_that_misses_the_standard_is_a_result_and_no_error(run, built, tmp_path, book):
+    code, out, err = run("assess", "--source", "test-county", "--county", "010203", "--year", "2024")
+    assert (code, err) == (EXIT_DONE, "") and "测试县2024—2025 学年小学" in out and "未达标" in out and "初中" in out
+    path = book.save(tmp_path / "我县.xlsx")
+    assert run("assess", path) == (code, out, err)
+    assert "初中" not in run("assess", path, "--stage", "primary")[1]
+
+
+def test_assess_can_be_read_by_a_machine(run, built):
+    code, out, _ = run("assess", "--source", "test-county", "--json")
+    result = json.loads(out)
+    assert code == EXIT_DONE and result["standard"] == "national-2017"
+    assert {c["stage"]: c["verdict"] for c in result["counties"]} == {"primary": "not_met", "junior": "not_met"}
+    assert "NaN" not in out and {s["county_code"] for s in result["schools"]} == {"010203"}
+
+
+def test_a_notice_is_told_on_the_side_and_the_verdict_still_given(run, tmp_path, book):
+    book.put(0, "multimedia_classrooms", None)
+    code, out, err = run("assess", book.save(tmp_path / "我县.xlsx"))
+    assert code == EXIT_DONE and "提示" in err and "G 网络多媒体教室数" in err and "学校与学生" not in out
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    ([], ("没有说明判定什么", "--source")),
+    (["没有.xlsx"], ("找不到文件", "没有.xlsx")),
+    (["--source", "other"], ("数据还没有处理", "qbresearch build other")),
+    (["--source", "test-county", "--county", "010204"], ("没有这个县", "是不是想写 010203？")),
+    (["--source", "test-county", "--year", "2023"], ("没有这个学年", "2024")),
+    (["--source", "test-county", "--stage", "primry"], ("没有这个学段", "是不是想写 primary？")),
+    (["--source", "test-county", "--standard", "national-2018"], ("没有这个标准", "是不是想写 national-2017？")),
+    (["--source", "test-county", "--standard", "california-1999"], ("不配套", "california")),
+])
+def test_what_assess_cannot_find_is_answered_with_what_there_is(run, built, words, expected):
+    refused(run("assess", *words), *expected)
+
+
+@pytest.mark.parametrize(("name", "words"), [("a.xls", ("不认识的文件类型", "另存为")), ("a.xlsx", ("打不开工作簿", "密码"))])
+def test_a_file_that_cannot_be_opened_is_wrong_input(run, tmp_path, name, words):
+    (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0" + b"\0" * 99)
+    refused(run("assess", tmp_path / name), *words)
+
+
+# --- template, show, run, publish --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "written"), [("空表.xlsx", "空表.xlsx"), ("空表", "空表.xlsx"), ("空表.XLSX", "空表.XLSX")])
+def test_template_writes_a_workbook_and_never_over_another(run, tmp_path, contract, name, written):
+    code, out, _ = run("template", tmp_path / name)
+    assert code == EXIT_DONE and written in out
+    before = (tmp_path / written).read_bytes()
+    refused(run("template", tmp_path / name), "没有覆盖", written)
+    assert (tmp_path / written).read_bytes() == before
+    assert read_file(tmp_path / written, contract).table.empty
+
+
+def test_the_filled_template_can_be_assessed_at_once(run, tmp_path):
+    assert run("template", tmp_path / "示例.xlsx", "--example")[0] == EXIT_DONE
+    code, out, err = run("assess", tmp_path / "示例.xlsx")
+    assert (code, err) == (EXIT_DONE, "") and "示例县（虚构）2024—2025 学年小学" in out
+
+
+def test_template_of_an_unknown_table_lists_the_tables(run, tmp_path):
+    refused(run("template", tmp_path / "a.xlsx", "--table", "scool"), "没有这个表", "是不是想写 school？")
+    assert not (tmp_path / "a.xlsx").exists()
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["standards"], "national-2017"), (["standards", "national-2017"], "差异系数"), (["tables"], "school"),
+    (["tables", "school"], "equipment_value_yuan"), (["sources"], "已处理 12 行"), (["sources", "test-county"], "010203：2024"),
+    (["notebooks"], "one"), (["batches"], "demo"),
+])
+def test_show_lists_what_there_is(run, built, project, words, expected):
+    (project.notebooks / "one.ipynb").write_text("{}")
+    (project.notebooks / "batches" / "demo.toml").write_text("")
+    code, out, _ = run("show", *words)
+    assert code == EXIT_DONE and expected in out
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["standards", "nationl-2017"], "是不是想写 national-2017？"), (["tables", "scool"], "是不是想写 school？"),
+    (["sources", "test-conty"], "是不是想写 test-county？"),
+])
+def test_show_of_an_unknown_name_suggests_the_nearest(run, built, words, expected):
+    refused(run("show", *words), expected)
+
+
+@pytest.mark.parametrize("verb", ["run", "publish"])
+def test_an_unknown_batch_is_answered_with_a_sentence(run, project, verb):
+    (project.notebooks / "batches" / "demo.toml").write_text("")
+    refused(run(verb, "demmo"), "没有这个批次", "是不是想写 demo？")

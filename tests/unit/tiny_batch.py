@@ -1,0 +1,125 @@
+"""A project small enough to be run in seconds: notebooks that import nothing, and data that exist only as a table.
+
+Run as a program, it runs the batch of an existing project, for the tests that kill it on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from qbresearch.errors import InputError
+from qbresearch.project import Project
+from qbresearch.provenance import text_sha256
+from qbresearch.reports import batch as batch_module
+from qbresearch.reports.batch import Plan, load_batch, plan_batch
+from qbresearch.reports.runner import run_batch
+
+COUNTY = """\
+source_id: str = "demo"  # 数据源
+county_code: str  # 县代码
+school_year: int = 2022  # 学年
+stage: str = "primary"  # 学段
+seed: int = 1  # 随机种子
+"""
+BATCH = """\
+id = "demo"
+title = "试验批次"
+[common]
+seed = 20240901
+[[grid]]
+notebook = "county"
+[grid.parameters]
+source_id = "demo"
+county_code = ["990101", "990102"]
+school_year = 2022
+"""
+
+
+@dataclass(frozen=True)
+class FakeData:
+    """A DataIndex made of a mapping source -> county -> years."""
+
+    held: Mapping[str, Mapping[str, tuple[int, ...]]] = field(
+        default_factory=lambda: {"demo": {"990101": (2022, 2023), "990102": (2022,)}, "other": {"880101": (2022,)}}
+    )
+    changed: tuple[str, ...] = ()
+
+    def sources(self) -> tuple[str, ...]:
+        return tuple(self.held)
+
+    def counties(self, source_id: str) -> tuple[str, ...]:
+        return tuple(self.held[source_id])
+
+    def years(self, source_id: str, county_code: str) -> tuple[int, ...]:
+        return self.held[source_id][county_code]
+
+    def slice_sha256(self, source_id: str, county_code: str | None) -> str:
+        is_changed = county_code in self.changed or (county_code is None and bool(self.changed))
+        return text_sha256(f"{source_id} {county_code} {'new' if is_changed else 'old'}")
+
+
+def fake_rules(standard_id: str) -> str:
+    if standard_id not in ("gb", "db"):
+        raise InputError(
+            "没有这个标准", where="standards", found=standard_id, expected="gb 或 db", fix="是不是想写 gb？"
+        )
+    return text_sha256(standard_id)
+
+
+def notebook_text(parameters: str | None, *cells: str, tags: tuple[str, ...] = ("parameters",)) -> str:
+    """A notebook with a parameters cell (unless None) and code cells."""
+    sources = ([] if parameters is None else [(parameters, list(tags))]) + [(cell, []) for cell in cells]
+    code = [
+        {"cell_type": "code", "id": f"c{n}", "metadata": {"tags": tag}, "source": source}
+        | {"outputs": [], "execution_count": None}
+        for n, (source, tag) in enumerate(sources)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return json.dumps({"cells": code, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def make_project(root: Path, batch: str = BATCH, **notebooks: str) -> Project:
+    """A project with one batch ``demo`` and the notebook ``county``, or the notebooks given."""
+    project = Project(root)
+    (root / "data" / "raw").mkdir(parents=True)
+    (project.notebooks / "batches").mkdir(parents=True)
+    (project.notebooks / "batches" / "demo.toml").write_text(batch, encoding="utf-8")
+    for name, text in (notebooks or {"county": notebook_text(COUNTY, "county_code, seed")}).items():
+        (project.notebooks / f"{name}.ipynb").write_text(text, encoding="utf-8")
+    return project
+
+
+def plan_of(
+    project: Project,
+    data: FakeData | None = None,
+    *,
+    rules: Callable[[str], str] = fake_rules,
+    code: str = "this program",
+) -> Plan:
+    """The plan of a project's batch; ``code`` stands for the program's checksum, lest editing it disturb a test."""
+    batch = load_batch(project.notebooks / "batches" / "demo.toml")
+    with patch.object(batch_module, "code_sha256", lambda: code):
+        return plan_batch(batch, project, data or FakeData(), rules_sha256=rules)
+
+
+def outputs_of(folder: Path) -> dict[str, Any]:
+    """Every finished notebook of a run, freed from the one thing that may differ between two runs."""
+    notebooks = {}
+    for path in folder.glob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        del notebook["metadata"]["papermill"]["duration"]
+        notebooks[path.stem] = notebook
+    return notebooks
+
+
+if __name__ == "__main__":
+    try:
+        run_batch(plan_of(Project(Path(sys.argv[1]))), workers=2, timeout=60)
+    except KeyboardInterrupt:
+        sys.exit(130)
