@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from qbresearch.errors import (
     EXIT_DONE,
@@ -46,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except QbError as error:
         print(f"qbresearch：{error}", file=sys.stderr)
         return error.exit_code
+    except PermissionError as error:
+        print(f"qbresearch：没有写入权限，或文件正在 Excel、WPS 中打开：{error.filename}", file=sys.stderr)
+        return EXIT_INPUT
     except KeyboardInterrupt:
         print("\n已中断。已完成的部分都已保存，再次运行同一命令会接着做。", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -67,12 +71,29 @@ def _speak_utf8() -> None:
 
 class _ChineseFormatter(argparse.RawDescriptionHelpFormatter):
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        super().add_usage(usage, actions, groups, "用法：")
+        super().add_usage(usage, actions, groups, "用法：" if prefix is None else prefix)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose refusals are Chinese sentences."""
+
+    _SENTENCES = (
+        (r"the following arguments are required: (.+)", r"缺少：\1"),
+        (r"argument (.+?): invalid choice: '?(.*?)'? \(choose from (.+)\)", r"\1 没有“\2”；可选：\3"),
+        (r"argument (.+?): invalid \w+ value: '(.*)'", r"\1 应为数字，看到的是“\2”"),
+        (r"argument (.+?): expected one argument", r"\1 后面要写一个值"),
+        (r"unrecognized arguments: (.+)", r"不认识：\1"),
+    )
+
+    def error(self, message: str) -> NoReturn:
+        for pattern, sentence in self._SENTENCES:
+            message = re.sub(pattern, sentence, message)
+        self.exit(EXIT_INPUT, f"{self.prog}：{message}\n运行 {self.prog} --help 看说明。\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line: seven verbs, each with a help text a non-programmer can follow."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="qbresearch",
         description="县域义务教育优质均衡研究工作台：从原始表格到可核查的县域结论与报告。",
         epilog=EPILOG,
@@ -192,6 +213,7 @@ def _template(arguments: argparse.Namespace) -> int:
     from qbresearch.raw.template import write_filled_example, write_template
 
     path: Path = arguments.path
+    _check_folder(path)
     if path.suffix.lower() != ".xlsx":
         path = path.with_name(path.name + ".xlsx")
     if path.exists():
@@ -201,6 +223,13 @@ def _template(arguments: argparse.Namespace) -> int:
     (write_filled_example if arguments.example else write_template)(load_table(arguments.table), path)
     print(f"已生成 {path}。填好后放入 data/raw/<来源>/，或直接运行 qbresearch assess {path}")
     return EXIT_DONE
+
+
+def _check_folder(path: Path) -> None:
+    if not path.resolve().parent.is_dir():
+        raise InputError(
+            "要写入的文件夹不存在", where=str(path), found=f"没有 {path.parent}", expected="已有的文件夹", fix="先建文件夹，或换一个位置"
+        )
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -243,6 +272,9 @@ def _build(arguments: argparse.Namespace) -> int:
     from qbresearch.raw.sources import list_sources
 
     project = find_project(arguments.project)
+    if arguments.problems:
+        _check_folder(arguments.problems)
+        check_choice(arguments.problems.suffix.lower(), (".xlsx", ".csv"), name="文件类型", where="--problems")
     results = []
     for source_id in arguments.sources or list_sources(project.raw):
         result = build_source(project, source_id, progress=lambda files: _progress(files, source_id, "个文件"))
@@ -283,6 +315,11 @@ def _assess(arguments: argparse.Namespace) -> int:
 
     schools, contract, names = _read_for_assessment(arguments)
     years = sorted(int(y) for y in schools["school_year"].dropna().unique())
+    if not years:
+        raise InputError(
+            "表里没有学校", where=str(arguments.file or arguments.source), found="0 行", expected="至少一所学校",
+            fix="填好后再判定",
+        )
     year = arguments.year if arguments.year is not None else years[-1]
     check_choice(year, years, name="学年", where="数据")
     standard = load_standard(arguments.standard, on=school_year_start(year))
@@ -295,15 +332,15 @@ def _assess(arguments: argparse.Namespace) -> int:
         return EXIT_DONE
     cvs, needs = result.dispersion_table(), sum_shortfalls(result)
     print(f"{standard.label_zh}（{standard.document}）")
-    for county in result.county_table().itertuples():
-        place = f"{names.get(county.county_code, county.county_code)}{year}—{year + 1} 学年{standard.stage(county.stage).label_zh}"
-        one = lambda frame: frame[(frame["county_code"] == county.county_code) & (frame["stage"] == county.stage)]
-        row = one(result.county_table()).iloc[0]
-        print("\n" + sentences.verdict_sentence(row, place=place))
-        print("  " + sentences.schools_sentence(row, place=""))
-        print("  " + sentences.dispersion_sentence(one(cvs), place="各校", decimals=standard.decimals("cv_decimals")))
-        if len(one(needs)):
-            print("  " + sentences.shortfall_sentence(one(needs), place=""))
+    unit = ["county_code", "stage"]
+    for key, county in result.county_table().set_index(unit, drop=False).iterrows():
+        place = f"{names.get(key[0], key[0])}{year}—{year + 1} 学年{standard.stage(key[1]).label_zh}"
+        one_cvs, one_needs = (frame[(frame[unit] == key).all(axis=1)] for frame in (cvs, needs))
+        print("\n" + sentences.verdict_sentence(county, place=place))
+        print("  " + sentences.schools_sentence(county, place=""))
+        print("  " + sentences.dispersion_sentence(one_cvs, place="各校", decimals=standard.decimals("cv_decimals")))
+        if len(one_needs):
+            print("  " + sentences.shortfall_sentence(one_needs, place=""))
     for caution in standard.unverified():
         print(f"\n注意：{caution}。")
     return EXIT_DONE

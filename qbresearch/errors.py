@@ -68,6 +68,6 @@ def check_choice(value: object, allowed: Iterable[object], *, name: str, where: 
         f"没有这个{name}",
         where=where,
         found=repr(value),
-        expected="下列之一：" + "、".join(str(a) for a in allowed),
+        expected="下列之一：" + "、".join(str(a) for a in allowed) if allowed else "（还一个都没有）",
         fix=f"是不是想写 {near[0]}？" if near else "请从上面列出的值中选一个",
     )

@@ -30,8 +30,8 @@ def _school(contract: TableContract, number: int) -> dict[str, Any]:
     kind = KINDS[number]
     stages = contract.stages_of(kind)
     row: dict[str, Any] = {
-        "county_code": COUNTY, "county_name": COUNTY_NAME, "school_year": YEAR, "school_code": f"{COUNTY}{number + 1:04d}",
-        "school_name": f"测试第{number + 1}校", "school_type": contract.choice_labels("school_type")[kind],
+        "county_code": COUNTY, "county_name": COUNTY_NAME, "school_year": YEAR,
+        "school_code": f"{COUNTY}{number + 1:04d}", "school_name": f"测试第{number + 1}校", "school_type": contract.choice_labels("school_type")[kind],
         "location": ("城区", "镇区", "乡村")[number % 3], "sponsor": "县（区）管公办", "counted": "是",
         "teaching_area_m2": 3000.5 + 100 * number, "indoor_sports_area_m2": 300 + number, "sports_ground_area_m2": 4000,
         "equipment_value_yuan": 1_200_000 + 1000 * number, "multimedia_classrooms": 12 + number,
@@ -63,7 +63,8 @@ class SchoolBook:
         self.workbook.remove(self.workbook.active)
         self.stated: dict[str, Any] = {}
         self.columns = {
-            label: [c for c in contract.columns if c.sheet in (sheet, "every")] for sheet, label in contract.sheets.items()
+            label: [c for c in contract.columns if c.sheet in (sheet, "every")]
+            for sheet, label in contract.sheets.items()
         }
         schools = [_school(contract, number) for number in range(len(KINDS))]
         for label, columns in self.columns.items():

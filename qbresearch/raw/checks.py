@@ -33,7 +33,7 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
         problems += found.rows
     found = Problems("")
     _check_key(table, contract, found)
-    if "parent_code" in table:
+    if "parent_code" in table and table["school_code"].notna().any():
         _check_parents(table, contract, found)
     if "school_type" in table:
         _check_stages(table, contract, found)

@@ -340,19 +340,16 @@ def _join(tables: list[_SheetTable], contract: TableContract, problems: Problems
     """Put the sheets of one workbook side by side, one row a school code."""
     if not tables:
         return pd.DataFrame(dtype=object)
-    if len(tables) == 1:
-        return _placed(tables[0], ())
     keyed = [t for t in tables if KEY in t.frame]
-    if not keyed and KEY in {c.name for c in contract.columns}:
+    if len(tables) == 1 or not keyed:
+        # A table that no code can join is read alone; without the code's column in the contract, others are too many.
+        for table in tables[1:] if KEY not in {c.name for c in contract.columns} else ():
+            problems.add(table.name, table.heading_row, "—", "又一张数据表", "一个文件一张数据表", "分成几个文件，每个一张表")
         return _placed(tables[0], ())
     for table in tables:
-        if not keyed and table is not tables[0]:
-            problems.add(table.name, table.heading_row, "—", "又一张数据表", "一个文件一张数据表", "分成几个文件，每个一张表")
-        elif keyed and KEY not in table.frame:
+        if KEY not in table.frame:
             problems.add(table.name, table.heading_row, contract.label(KEY), "没有这一列",
                          f"每张表都有{contract.label(KEY)}", "补上这一列，各表靠它对上")
-    if not keyed:
-        return _placed(tables[0], ())
     first, others = keyed[0], keyed[1:]
     settled: set[str] = set()
     for table in keyed:

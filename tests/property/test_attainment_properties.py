@@ -291,7 +291,7 @@ def test_a_county_indicator_is_fragile_exactly_where_rounding_or_one_more_or_les
         verdict = at_most(cv, cap)
         assert (result.units.indicator[0, k] == MET) == verdict
         others = [two_decimals(cv)]
-        for i in range(len(a)) if WHOLE[k] else ():
+        for i in range(len(a) if WHOLE[k] else 0):
             one = table.shares[i] if SHARED[k] else 1.0
             for step in (one, -one):
                 changed = a.copy()
@@ -319,7 +319,8 @@ def test_the_fragility_examples_hold_both_answers() -> None:
 def test_a_school_is_fragile_exactly_where_turning_one_fragile_indicator_turns_its_verdict(schools, stage) -> None:
     # Numbers near the thresholds, so that schools pass and fail by little.
     table = small_table(schools, stage)
-    near = np.ceil(thresholds_of(stage) * table.students[:, None] / SCALE) + np.array([c for c, _, _ in schools]) % 4 - 2
+    needed = np.ceil(thresholds_of(stage) * table.students[:, None] / SCALE)
+    near = needed + np.array([c for c, _, _ in schools]) % 4 - 2
     table = table_of(np.maximum(near, 0.0), table.students, stage=stage)
     judged, thresholds = judge_schools(table), thresholds_of(stage)
     for i, p in enumerate(table.students):
@@ -330,7 +331,8 @@ def test_a_school_is_fragile_exactly_where_turning_one_fragile_indicator_turns_i
         for k in range(K):
             steps = [two_decimals(values[k])]
             if WHOLE[k]:
-                steps += [SCALE[k] * b / p for b in (table.numerators[i, k] + 1, table.numerators[i, k] - 1) if b >= 0]
+                count = table.numerators[i, k]
+                steps += [SCALE[k] * b / p for b in (count + 1, count - 1) if b >= 0]
             for value in steps:
                 if at_least(value, thresholds[k]) != at_least(values[k], thresholds[k]):
                     changed = values.copy()
@@ -362,4 +364,5 @@ def test_without_limits_nothing_is_judged(schools) -> None:
     assert (result.schools.indicator == NO_RULE).all() and (result.schools.school == NO_RULE).all()
     assert (result.units.indicator == NO_RULE).all() and (result.units.composite == NO_RULE).all()
     assert not result.schools.fragile.any() and not result.units.fragile.any()
-    assert result.county_table()[["schools_verdict", "cv_verdict", "composite_verdict", "verdict"]].eq("").to_numpy().all()
+    verdicts = result.county_table()[["schools_verdict", "cv_verdict", "composite_verdict", "verdict"]]
+    assert verdicts.eq("").to_numpy().all()

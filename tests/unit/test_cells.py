@@ -50,7 +50,9 @@ def test_a_dash_is_neither_zero_nor_blank(value):
     assert "空白" in why.expected and "零请填 0" in why.fix
 
 
-@pytest.mark.parametrize("value", ["12,34", "1234,567", "约三百", "300人", "1 234", "3/4", "1.2.3", "--5", "nan", "inf", True])
+@pytest.mark.parametrize("value", [
+    "12,34", "1234,567", "约三百", "300人", "1 234", "3/4", "1.2.3", "--5", "nan", "inf", True,
+])
 def test_what_is_not_a_number_is_said_and_not_guessed(value):
     assert "数（人）" in fault(value).expected
 
@@ -70,7 +72,9 @@ def test_numbers_no_school_can_have_are_reported(value, words):
     assert words in fault(value).expected
 
 
-@pytest.mark.parametrize(("value", "number_format"), [("85%", "General"), ("８５％", "General"), (0.85, "0%"), (1, "0.00%")])
+@pytest.mark.parametrize(("value", "number_format"), [
+    ("85%", "General"), ("８５％", "General"), (0.85, "0%"), (1, "0.00%"),
+])
 def test_a_percentage_in_a_count_is_reported_typed_or_shown(value, number_format):
     assert "不是百分比" in fault(value, number_format=number_format).expected
 
@@ -118,8 +122,10 @@ def test_a_negative_number_shown_with_zeros_is_no_code():
     fault(-123, "county_code", number_format="000000")
 
 
-@pytest.mark.parametrize("value", ["2024", 2024, "２０２４", "2024—2025学年", "2024-2025学年", "2024——2025", "2024/25", "2024～2025 学年",
-                                   "2024至2025学年度", "2024年"])
+@pytest.mark.parametrize("value", [
+    "2024", 2024, "２０２４", "2024—2025学年", "2024-2025学年", "2024——2025", "2024/25", "2024～2025 学年", "2024至2025学年度",
+    "2024年",
+])
 def test_a_school_year_is_the_year_in_which_it_begins(value):
     assert read(value, "school_year") == (2024, None)
 
@@ -139,7 +145,9 @@ def test_a_choice_is_known_by_any_of_its_labels(column, value, choice):
     assert read(value, column) == (choice, None)
 
 
-@pytest.mark.parametrize(("column", "value"), [("school_type", "私塾"), ("location", "郊外"), ("counted", True), ("counted", 2)])
+@pytest.mark.parametrize(("column", "value"), [
+    ("school_type", "私塾"), ("location", "郊外"), ("counted", True), ("counted", 2),
+])
 def test_an_unknown_choice_is_answered_with_the_list(column, value):
     why = fault(value, column)
     assert all(label in why.expected for label in SCHOOL.choice_labels(column).values())
@@ -187,7 +195,8 @@ def test_any_value_in_ten_thousands_reads_back_to_the_cent(yuan):
 
 
 ANYTHING = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.datetimes(), st.text(), st.text("0123456789,.-+eE%#=/年学—０９，"),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.datetimes(), st.text(),
+    st.text("0123456789,.-+eE%#=/年学—０９，"),
 )
 
 

@@ -13,7 +13,8 @@ ENTRY = {"clause": "第二条", "quote": "小学达到 4.2 人以上，余项不
 
 
 def read(*numbers: float, **changes: object) -> Citation:
-    return read_citation({**ENTRY, **changes}, sources=("sample", "other"), where="示例.toml 第 3 个 [[rule]]", numbers=numbers)
+    where = "示例.toml 第 3 个 [[rule]]"
+    return read_citation({**ENTRY, **changes}, sources=("sample", "other"), where=where, numbers=numbers)
 
 
 def refusal(*numbers: float, **changes: object) -> str:
@@ -116,7 +117,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"a = 1\nb = 010203\n", "line 2"), (b"a = \n", "line 1"), ("甲 = 1\n".encode(), "TOML"), ("a = '县'".encode("gbk"), "UTF-8")],
+    [(b"a = 1\nb = 010203\n", "line 2"), (b"a = \n", "line 1"), ("甲 = 1\n".encode(), "TOML"),
+     ("a = '县'".encode("gbk"), "UTF-8")],
     ids=["leading zero", "no value", "bare Chinese key", "GBK"],
 )
 def test_a_file_that_is_not_toml_is_refused_with_the_line(tmp_path, content: bytes, words: str) -> None:

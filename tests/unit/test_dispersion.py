@@ -60,7 +60,8 @@ def test_missing_values_are_counted_in_the_refusal(statistic, values, count) -> 
 
 @every_statistic
 @pytest.mark.parametrize(
-    "students", [[10, NAN, 30], [10, -1, 30], [0, 0, 0], [10, float("inf"), 30]], ids=["missing", "negative", "none", "inf"]
+    "students", [[10, NAN, 30], [10, -1, 30], [0, 0, 0], [10, float("inf"), 30]],
+    ids=["missing", "negative", "none", "infinite"],
 )
 def test_bad_student_numbers_are_refused_by_name(statistic, students) -> None:
     message = refusal(statistic, [1, 2, 3], students)
@@ -97,7 +98,9 @@ def test_a_school_without_group_is_refused_with_the_count() -> None:
     assert "2 所没有分组" in message and "城乡" in message
 
 
-@pytest.mark.parametrize("cvs", [[], [0.3, NAN], [0.3, -0.1], [[0.3, 0.4]]], ids=["empty", "missing", "negative", "2-d"])
+@pytest.mark.parametrize(
+    "cvs", [[], [0.3, NAN], [0.3, -0.1], [[0.3, 0.4]]], ids=["empty", "missing", "negative", "two-dimensional"]
+)
 def test_a_composite_is_never_taken_over_fewer_indicators(cvs) -> None:
     message = refusal(composite_coefficient_of_variation, cvs)
     assert "综合差异系数" in message and "缺一项就不能合成" in message

@@ -198,8 +198,8 @@ def test_a_campus_brings_its_students_teachers_and_assets_to_its_school() -> Non
 
 @pytest.mark.parametrize("where", ["campus", "school"])
 def test_a_missing_value_at_either_place_makes_the_sum_missing_and_only_that_one(where: str) -> None:
-    gap = {"multimedia_classrooms": NAN}
-    parts = parts_of(school("A", **gap if where == "school" else {}), school("B", **CAMPUS | (gap if where == "campus" else {})))
+    gap = {place: {"multimedia_classrooms": NAN} if place == where else {} for place in ("school", "campus")}
+    parts = parts_of(school("A", **gap["school"]), school("B", **CAMPUS, **gap["campus"]))
     row = parts.frame.iloc[0]
     assert np.isnan(row["multimedia_classrooms"])
     assert row["students"] == 200 and row["teaching_area_m2"] == 20

@@ -16,8 +16,11 @@ from qbresearch.raw.reading import ERROR, NOTICE, PROBLEM_COLUMNS, read_file
 from qbresearch.raw.template import EXAMPLES, write_filled_example
 
 STUDENTS, TEACHERS, ASSETS = "学校与学生", "专任教师", "校舍与设备"
-SPREADSHEET_HEADINGS = ["district", "school", "county", "grades", "students", "teachers", "calworks", "lunch", "computer",
-                        "expenditure", "income", "english", "read", "math"]
+CALIFORNIA = {
+    "district": "010203", "school": "甲学区，东", "county": "某县", "grades": "KK-08", "students": "1 ", "teachers": "10.9",
+    "calworks": "0.5", "lunch": "2.0", "computer": "67", "expenditure": "6384.9", "income": "22.7", "english": "0",
+    "read": "691.6", "math": "690",
+}
 
 
 @pytest.fixture
@@ -38,12 +41,14 @@ def rows(problems):
 def test_a_clean_workbook_gives_every_school_and_no_problem(read, contract):
     result = read()
     assert result.problems.empty and list(result.problems.columns) == PROBLEM_COLUMNS
-    assert len(result.table) == 12 and list(result.table.columns) == [c.name for c in contract.columns] + ["_file", "_place"]
+    assert len(result.table) == 12
+    assert list(result.table.columns) == [c.name for c in contract.columns] + ["_file", "_place"]
     first = result.table.iloc[0]
     assert (first["county_code"], first["school_code"], first["school_year"]) == ("010203", "0102030001", 2024)
     assert (first["students_primary"], first["teachers_primary"], first["teaching_area_m2"]) == (400.0, 27.0, 3000.5)
     assert pd.isna(first["students_junior"]) and first["school_type"] == "primary"
-    assert str(result.table["students_primary"].dtype) == "float64" and str(result.table["school_year"].dtype) == "Int64"
+    dtypes = result.table.dtypes.astype(str)
+    assert (dtypes["students_primary"], dtypes["school_year"]) == ("float64", "Int64")
 
 
 def test_zero_is_a_value_and_a_blank_is_missing(book, read):
@@ -257,6 +262,24 @@ def test_a_sheet_without_school_codes_is_one_error(book, problems_of):
     assert rows(problems_of(book)) == [(TEACHERS, "3", "学校标识码", ERROR, "没有这一列")]
 
 
+def test_without_school_codes_anywhere_the_one_missing_column_is_the_error(book, problems_of):
+    for sheet in (STUDENTS, TEACHERS, ASSETS):
+        book.put(-1, "school_code", None, sheet=sheet)
+    assert rows(problems_of(book)) == [(STUDENTS, "3", "学校标识码", ERROR, "没有这一列")]
+
+
+def test_a_second_table_that_nothing_can_join_is_not_dropped_in_silence(tmp_path):
+    workbook = openpyxl.Workbook()
+    published = load_table("published-cv")
+    for sheet in (workbook.active, workbook.create_sheet("又")):
+        sheet.append([c.name for c in published.columns])
+        sheet.append(["1"] * len(published.columns))
+    workbook.active["B2"], workbook["又"]["B2"] = 2022, 2022
+    workbook.save(tmp_path / "a.xlsx")
+    result = read_file(tmp_path / "a.xlsx", published)
+    assert rows(result.problems) == [("又", "1", "—", ERROR, "又一张数据表")] and len(result.table) == 1
+
+
 def test_optional_columns_may_be_left_out(book, problems_of):
     for column in ("computers", "books", "titled_teachers_primary", "titled_teachers_junior"):
         book.put(-1, column, None)
@@ -333,7 +356,9 @@ def test_a_column_given_in_two_sheets_must_say_the_same(book, problems_of):
     (ASSETS, "sports_ground_area_m2", "E 运动场地面积"),
 ])
 @pytest.mark.parametrize("value", ["—", None])
-def test_a_problem_points_to_its_cell_in_every_sheet_of_a_shuffled_workbook(book, problems_of, sheet, column, words, value):
+def test_a_problem_points_to_its_cell_in_every_sheet_of_a_shuffled_workbook(
+    book, problems_of, sheet, column, words, value
+):
     if sheet != STUDENTS:
         moved = book.sheet(sheet)
         for row in (5, 9):
@@ -347,15 +372,9 @@ def test_a_problem_points_to_its_cell_in_every_sheet_of_a_shuffled_workbook(book
 # --- formats -----------------------------------------------------------------------------------------------------
 
 
-def _csv(encoding, *, separator=","):
-    lines = [SPREADSHEET_HEADINGS, ["010203", "甲学区，东", "某县", "KK-08", "1 ", "10.9", "0.5", "2.0", "67", "6384.9", "22.7",
-                                    "0", "691.6", "690"]]
-    return "\r\n".join(separator.join(line) for line in lines).encode(encoding)
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030"])
 def test_csv_is_read_in_every_encoding_excel_writes(tmp_path, encoding):
-    (tmp_path / "a.csv").write_bytes(_csv(encoding))
+    (tmp_path / "a.csv").write_bytes("\r\n".join(map(",".join, (CALIFORNIA, CALIFORNIA.values()))).encode(encoding))
     result = read_file(tmp_path / "a.csv", load_table("california"))
     assert result.problems.empty, result.problems.to_string()
     row = result.table.iloc[0]

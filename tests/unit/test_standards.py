@@ -165,8 +165,10 @@ def test_every_number_that_ships_has_unit_status_clause_quotation_and_source(sta
 def test_every_number_of_the_file_stands_in_its_table(standard_id: str) -> None:
     standard, data = latest_standard(standard_id), file_of(standard_id)
     values = standard.tidy()["value"].tolist()
-    for kind, key, form in (("threshold", "at_least", "≥ {:g}"), ("cap", "at_most", "≤ {:g}"), ("rule", "value", "{:g}"),
-                            ("rounding", "value", "{:g}"), ("indicator", "scale", "× {:g}")):
+    for kind, key, form in (
+        ("threshold", "at_least", "≥ {:g}"), ("cap", "at_most", "≤ {:g}"), ("rule", "value", "{:g}"),
+        ("rounding", "value", "{:g}"), ("indicator", "scale", "× {:g}"),
+    ):
         for entry in data.get(kind, ()):
             assert form.format(entry[key]) in values
 
