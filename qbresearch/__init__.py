@@ -25,7 +25,7 @@ _HOME = {
     "load_published": "processed.published",
     "load_schools": "processed.store",
     "load_standard": "rules.standards",
-    "load_table": "raw.columns",
+    "load_table": "rules.columns",
     "measure_dispersion": "results.dispersion",
     "open_study": "reports.study",
     "read_file": "raw.reading",

@@ -209,8 +209,8 @@ def _add_show(verbs: Any) -> None:
 
 
 def _template(arguments: argparse.Namespace) -> int:
-    from qbresearch.raw.columns import load_table
     from qbresearch.raw.template import write_filled_example, write_template
+    from qbresearch.rules.columns import load_table
 
     path: Path = arguments.path
     _check_folder(path)
@@ -233,8 +233,8 @@ def _check_folder(path: Path) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from qbresearch.raw.columns import list_tables, load_table
     from qbresearch.raw.sources import list_sources, open_source, verify_source
+    from qbresearch.rules.columns import list_tables, load_table
     from qbresearch.rules.standards import check_standards
 
     project = find_project(arguments.project)
@@ -335,7 +335,9 @@ def _assess(arguments: argparse.Namespace) -> int:
     unit = ["county_code", "stage"]
     for key, county in result.county_table().set_index(unit, drop=False).iterrows():
         place = f"{names.get(key[0], key[0])}{year}—{year + 1} 学年{standard.stage(key[1]).label_zh}"
-        one_cvs, one_needs = (frame[(frame[unit] == key).all(axis=1)] for frame in (cvs, needs))
+        one_cvs, one_needs = (
+            frame[frame["county_code"].eq(key[0]) & frame["stage"].eq(key[1])] for frame in (cvs, needs)
+        )
         print("\n" + sentences.verdict_sentence(county, place=place))
         print("  " + sentences.schools_sentence(county, place=""))
         print("  " + sentences.dispersion_sentence(one_cvs, place="各校", decimals=standard.decimals("cv_decimals")))
@@ -350,8 +352,8 @@ def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, A
     """Schools, contract and county names, from a file or from processed data."""
     from qbresearch.processed.store import load_schools
     from qbresearch.raw.checks import check_table
-    from qbresearch.raw.columns import load_table
     from qbresearch.raw.reading import ERROR, read_file
+    from qbresearch.rules.columns import load_table
 
     if arguments.file is None:
         if not arguments.source:
@@ -441,7 +443,7 @@ def _show_standards(arguments: argparse.Namespace) -> None:
 def _show_tables(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from qbresearch.raw.columns import list_tables, load_table
+    from qbresearch.rules.columns import list_tables, load_table
 
     if arguments.name:
         contract = load_table(arguments.name)

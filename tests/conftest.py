@@ -12,9 +12,9 @@ import pytest
 
 from qbresearch.project import Project
 from qbresearch.raw.checks import check_table
-from qbresearch.raw.columns import TableContract, load_table
 from qbresearch.raw.reading import read_file
 from qbresearch.raw.sources import draft_passport
+from qbresearch.rules.columns import TableContract, load_table
 
 COUNTY, COUNTY_NAME, YEAR = "010203", "测试县", 2024
 KINDS = ["primary"] * 6 + ["junior"] * 3 + ["nine_year", "complete_secondary", "primary"]

@@ -14,9 +14,9 @@ from qbresearch.processed.store import Recipe, provenance_path, read_provenance,
 from qbresearch.project import Project
 from qbresearch.provenance import code_sha256, file_sha256, frame_sha256, write_bytes, write_json
 from qbresearch.raw.checks import check_table
-from qbresearch.raw.columns import load_table
 from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS, Problems, read_file
 from qbresearch.raw.sources import Source, open_source, verify_source
+from qbresearch.rules.columns import load_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import pandas as pd
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
 from qbresearch.provenance import file_sha256
-from qbresearch.raw.columns import TableContract, load_table
 from qbresearch.raw.reading import PROBLEM_COLUMNS
+from qbresearch.rules.columns import TableContract, load_table
 
 
 @dataclass(frozen=True, slots=True)

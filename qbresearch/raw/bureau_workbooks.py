@@ -19,8 +19,8 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from qbresearch.provenance import write_bytes
-from qbresearch.raw.columns import Column, TableContract
 from qbresearch.raw.simulation_design import County
+from qbresearch.rules.columns import Column, TableContract
 
 TITLE_ROW, NOTE_ROW, HEADING_ROW = 1, 2, 3
 TEXT_FORMAT = "@"

@@ -8,8 +8,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from qbresearch.raw.columns import Column
 from qbresearch.raw.sheets import Cell
+from qbresearch.rules.columns import Column
 
 # Only the width of signs is unified: a footnote mark such as ① or ² must not turn into a digit.
 HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0xA0: " "}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qbresearch.raw.columns import Check, TableContract
 from qbresearch.raw.reading import NOTICE, PROBLEM_COLUMNS, Problems
+from qbresearch.rules.columns import Check, TableContract
 
 SUM_TOLERANCE = 1e-6
 

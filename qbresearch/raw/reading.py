@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.raw.cells import heading_text, plain_text, read_cell, shown_text
-from qbresearch.raw.columns import Column, TableContract
 from qbresearch.raw.sheets import Cell, Sheet, open_sheets
+from qbresearch.rules.columns import Column, TableContract
 
 ERROR, NOTICE = "错误", "提示"
 PROBLEM_COLUMNS = ["file", "sheet", "row", "column", "level", "found", "expected", "fix"]

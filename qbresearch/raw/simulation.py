@@ -19,7 +19,6 @@ import pandas as pd
 from qbresearch.errors import QbError
 from qbresearch.provenance import file_sha256, write_text
 from qbresearch.raw.bureau_workbooks import write_county_workbook
-from qbresearch.raw.columns import load_table
 from qbresearch.raw.simulation_design import (
     SHARED,
     STAGES,
@@ -41,6 +40,7 @@ from qbresearch.raw.simulation_units import (
     make_values,
     planted_at,
 )
+from qbresearch.rules.columns import load_table
 
 __all__ = [
     "Fact", "Simulation", "list_simulations", "load_simulation", "simulate", "write_passport", "write_workbooks",

@@ -15,8 +15,8 @@ import pandas as pd
 
 from qbresearch.errors import CitationError, InputError, check_choice
 from qbresearch.provenance import file_sha256
-from qbresearch.raw.columns import entries, list_tables
-from qbresearch.rules.citations import check_keys, read_toml
+from qbresearch.rules.citations import check_keys, entries, read_toml
+from qbresearch.rules.columns import list_tables
 
 PASSPORT = "source.toml"
 KINDS = {"real": "真实数据", "simulated": "模拟数据"}

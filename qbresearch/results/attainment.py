@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from qbresearch.rules.standards import COMPOSITE_CV, CV, Limit, Standard
 NOT_MET, MET, UNDECIDED, NO_RULE = 0, 1, 2, 3
 VERDICTS = np.array(["not_met", "met", "undecided", ""], dtype=object)
 VERDICT_LABELS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "": "无标准"}
+BLOCK = 20_000
+"""Schools judged at a time: the temporaries of a block stay in the cache, those of a whole country do not."""
 SAME = 1e-12
 """Relative difference below which two numbers count as equal: binary noise, so that 4.2 computed as 21/500 meets 4.2."""
 
@@ -223,8 +225,9 @@ def assess(table: IndicatorTable) -> AttainmentResult:
     Returns
     -------
     AttainmentResult
-        Judged at full precision. A verdict is ``undecided`` only where the missing data could turn it: a school with
-        two indicators short is not met whatever the third would be. ``fragile`` marks a verdict that rounding to the
+        Judged at full precision. A verdict is ``undecided`` only where the missing data could turn it (a school with
+        two indicators short is not met whatever the third would be), or where every school of a county is at zero and
+        the coefficient of variation has no meaning. ``fragile`` marks a verdict that rounding to the
         standard's ``fragile_decimals``, or one person or thing more or less, would flip.
 
     Source
@@ -239,7 +242,23 @@ def assess(table: IndicatorTable) -> AttainmentResult:
 
 
 def judge_schools(table: IndicatorTable) -> SchoolVerdicts:
-    """Verdicts on every school part; see :func:`assess`."""
+    """Verdicts on every school part; see :func:`assess`. Judged in blocks, so that a country fits the cache."""
+    n, found = len(table.students), {}
+    for start in range(0, max(n, 1), BLOCK):
+        rows = slice(start, start + BLOCK)
+        block = _judge_block(replace(
+            table, keys=table.keys.iloc[rows], students=table.students[rows], numerators=table.numerators[rows],
+            values=table.values[rows], shares=table.shares[rows],
+        ))
+        for part in fields(block):
+            array = getattr(block, part.name)
+            if part.name not in found:
+                found[part.name] = np.empty((n, *array.shape[1:]), array.dtype)
+            found[part.name][rows] = array
+    return SchoolVerdicts(**found)
+
+
+def _judge_block(table: IndicatorTable) -> SchoolVerdicts:
     standard, values = table.standard, table.values
     thresholds, _ = _thresholds(table)
     missing = np.isnan(values)
@@ -253,13 +272,17 @@ def judge_schools(table: IndicatorTable) -> SchoolVerdicts:
     one = _one_unit(table)
     fragile = _fragile_values(table, thresholds, verdict, one)
     school = _school_rule(standard, verdict, below)
+    rounded = round_half_up(values, standard.decimals("fragile_decimals"))
+    near_floor = np.logical_or.reduce([at_least(v, floor) == below for v in (rounded, values + one, values - one)])
     return SchoolVerdicts(
         indicator=verdict,
         fragile=fragile,
         margin=values - thresholds,
         shortfall=shortfall,
         school=school,
-        school_fragile=_fragile_schools(standard, verdict, below, school, fragile, ~at_least(values - one, floor)),
+        school_fragile=_fragile_schools(
+            standard, verdict, below, school, fragile, ~at_least(values - one, floor), near_floor & (verdict == NOT_MET)
+        ),
         met_count=(verdict == MET).sum(axis=1),
         missing_count=(verdict == UNDECIDED).sum(axis=1),
         below_floor=below,
@@ -353,10 +376,12 @@ def _fragile_schools(
     school: np.ndarray,
     fragile: np.ndarray,
     below_after: np.ndarray,
+    near_floor: np.ndarray,
 ) -> np.ndarray:
-    """Whether flipping one fragile indicator would turn the school's verdict.
+    """Whether one fragile indicator would turn the school's verdict, at the threshold or at the floor.
 
-    ``below_after`` says whether an indicator that is met now would, with one unit less, fall below the floor.
+    ``below_after`` says whether an indicator that is met now would, with one unit less, fall below the floor;
+    ``near_floor`` marks indicators not met that rounding or one unit would carry over the floor.
     """
     flips = np.zeros(len(school), dtype=bool)
     for column in range(verdict.shape[1]):
@@ -366,6 +391,10 @@ def _fragile_schools(
         changed[:, column] = np.where(was_met, NOT_MET, MET)
         low[:, column] = was_met & below_after[rows, column]
         flips[rows] |= _school_rule(standard, changed, low) != school[rows]
+        rows = np.flatnonzero(near_floor[:, column])
+        low = below[rows]
+        low[:, column] = ~low[:, column]
+        flips[rows] |= _school_rule(standard, verdict[rows], low) != school[rows]
     return flips
 
 

@@ -288,6 +288,11 @@ def unit_groups(keys: pd.DataFrame, by: Sequence[str] = UNIT) -> tuple[np.ndarra
         else:
             part, levels = pd.factorize(keys[name], sort=True)
             count = len(levels)
+        if (part < 0).any():
+            raise InputError(
+                "有学校没有分组", where=name, found=f"{int((part < 0).sum())} 所学校的 {name} 是空白", expected="每所学校属于一组",
+                fix="补上分组（如城乡类型）",
+            )
         codes = codes * count + part
         size *= count
     present = np.bincount(codes, minlength=size) > 0

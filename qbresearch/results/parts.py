@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from qbresearch.errors import InputError
-from qbresearch.raw.columns import TableContract
+from qbresearch.rules.columns import TableContract
 from qbresearch.rules.standards import ScopeRule, Standard
 
 KEYS = ("county_code", "county_name", "school_year", "school_code", "school_name", "school_type", "location", "sponsor")
@@ -106,6 +106,7 @@ def _merge_campuses(schools: pd.DataFrame, contract: TableContract) -> tuple[pd.
     if "counted" not in schools or not schools["counted"].eq("no").any():
         return schools, pd.DataFrame(columns=columns)
     campus = schools["counted"].eq("no").fillna(False).to_numpy(dtype=bool)
+    _check_campuses(schools, campus, contract)
     numbers = [c.name for c in contract.columns if c.is_number and c.name in schools]
     target = schools["school_code"].where(~campus, schools["parent_code"])
     keys = [schools["county_code"], schools["school_year"], target.rename("school_code")]
@@ -114,6 +115,27 @@ def _merge_campuses(schools: pd.DataFrame, contract: TableContract) -> tuple[pd.
     parents = schools[~campus].set_index(["county_code", "school_year", "school_code"])
     parents[numbers] = sums.reindex(parents.index)[numbers]
     return parents.reset_index()[list(schools.columns)], schools.loc[campus, columns].reset_index(drop=True)
+
+
+def _check_campuses(schools: pd.DataFrame, campus: np.ndarray, contract: TableContract) -> None:
+    """Refuse campuses whose school is not there, or does not teach what they teach: their students would be lost."""
+    place = ["county_code", "school_year"]
+    parents = schools.loc[~campus, [*place, "school_code", "school_type"]]
+    found = schools[campus].merge(
+        parents, how="left", left_on=[*place, "parent_code"], right_on=[*place, "school_code"], suffixes=("", "_parent")
+    )
+    lost = found["school_code_parent"].isna()
+    for column in contract.columns:
+        if column.name.startswith("students_") and column.name in found:
+            taught = found["school_type_parent"].isin(
+                [c.id for c in contract.column("school_type").choices if column.stage in c.stages]
+            )
+            lost |= (found[column.name] > 0) & ~taught
+    if lost.any():
+        raise InputError(
+            "校区并不到所属学校", where=f"{int(lost.sum())} 个校区", found="、".join(found.loc[lost, "school_code"].astype(str)),
+            expected="所属学校在同县同学年表中、计校数，并开设校区的学段", fix="核对“所属学校标识码”与“是否计校数”两列",
+        )
 
 
 def _share(rows: pd.DataFrame, stage: str, standard: Standard) -> np.ndarray:

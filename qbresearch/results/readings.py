@@ -6,10 +6,11 @@ from itertools import combinations
 
 import pandas as pd
 
-from qbresearch.raw.columns import TableContract
+from qbresearch.errors import InputError
 from qbresearch.results.attainment import assess
 from qbresearch.results.indicators import compute_indicators
 from qbresearch.results.parts import stage_parts
+from qbresearch.rules.columns import TableContract
 from qbresearch.rules.standards import ScopeRule, Standard
 
 
@@ -43,7 +44,12 @@ def compare_readings(
     rows = []
     for size in range(len(cases) + 1):
         for left_out in combinations(cases, size):
-            parts = stage_parts(schools, standard, contract, exclude=left_out)
+            try:
+                parts = stage_parts(schools, standard, contract, exclude=left_out)
+            except InputError:
+                if not left_out:
+                    raise
+                continue  # this reading leaves no school at all
             table = compute_indicators(parts, standard).for_stage(stage)
             if not len(table.keys):
                 continue
@@ -52,6 +58,11 @@ def compare_readings(
             over = cvs.loc[cvs["verdict"] == "not_met", "short"]
             words = "计入全部学校" if not left_out else "不计" + "、".join(standard.scope[c].label_zh for c in left_out)
             rows.append(result.county_table().iloc[0].to_dict() | {"reading": words, "over": "、".join(over)})
+    if not rows:
+        raise InputError(
+            "没有一所学校纳入评估", where=f"标准 {standard.id}，学段 {stage}", found="各种口径下该学段都没有学校",
+            expected="至少一所", fix="核对学段与办学类型",
+        )
     frame = pd.DataFrame(rows)
     first = frame.iloc[0]
     verdicts = ["schools_verdict", "cv_verdict", "over"]

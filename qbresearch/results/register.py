@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qbresearch.raw.checks import needs
-from qbresearch.raw.columns import TableContract
+from qbresearch.rules.columns import TableContract
 
 
 def count_schools(schools: pd.DataFrame, contract: TableContract) -> pd.DataFrame:

@@ -90,6 +90,33 @@ def check_keys(
         )
 
 
+def entries(data: Mapping[str, Any], key: str, where: str) -> list[tuple[Mapping[str, Any], str]]:
+    """The tables of an array of tables, each with the words that say where it stands.
+
+    Raises
+    ------
+    CitationError
+        The value is not an array of tables.
+    """
+    value = data.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise CitationError(
+            f"{key} 的写法不对", where=where, found=f"{key} 是单个值或单个表", expected=f"一条或多条 [[{key}]]",
+            fix=f"每一条都用双层方括号 [[{key}]] 开头",
+        )
+    return [(entry, f"{where} 第 {n} 个 [[{key}]]") for n, entry in enumerate(value, 1)]
+
+
+def bilingual(entry: Mapping[str, Any], where: str, key: str = "label") -> tuple[str, str]:
+    """The Chinese and the English text of a key that has both (label, unit, …)."""
+    label = entry[key]
+    if not isinstance(label, dict) or set(label) != {"zh", "en"}:
+        raise CitationError(
+            f"{key} 要有中英文", where=where, found=repr(label), expected=f'{key} = {{ zh = "…", en = "…" }}', fix="补上两种文字"
+        )
+    return label["zh"], label["en"]
+
+
 def read_citation(
     entry: Mapping[str, Any], *, sources: Collection[str], where: str, numbers: Collection[float] = ()
 ) -> Citation:

@@ -6,7 +6,7 @@ status; :func:`load_standard` refuses a file in which one does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -23,10 +23,13 @@ from qbresearch.rules.citations import (
     CITED,
     STATUS_LABELS,
     Citation,
+    bilingual,
     check_keys,
+    entries,
     read_citation,
     read_toml,
 )
+from qbresearch.rules.columns import load_table
 
 CV = "coefficient_of_variation"
 COMPOSITE_CV = "composite_coefficient_of_variation"
@@ -181,17 +184,19 @@ class Standard:
 
     def unverified(self) -> tuple[str, ...]:
         """One sentence for every entry of status ``unverified``, for the pages that rest on it."""
-        entries = [
+        cited = [
             *((f"{RULE_LABELS[name]}（{limit.value:g} {limit.citation.unit}）", limit.citation)
               for name, limit in self.rules.items()),
             *((f"指标 {i.code} 的计数口径", i.citation) for i in self.indicators),
             *((f"范围：{rule.label_zh}", rule.citation) for rule in self.scope.values()),
+            *((f"拆分：{SPLIT_LABELS[kind]}", split.citation) for kind, split in self.splits.items()),
+            *((f"取整：{ROUNDING_LABELS[name]}", limit.citation) for name, limit in self.rounding.items()),
             *((f"{c} {s} 标准 {limit.value:g}", limit.citation) for (c, s), limit in self.thresholds.items()),
             *((f"{s} 上限 {limit.value:g}", limit.citation) for (_, s), limit in self.caps.items()),
         ]
         return tuple(
             f"{what}未能在正式文本中核实，只见于{self.sources[c.source].title}"
-            for what, c in entries
+            for what, c in cited
             if c.status == "unverified"
         )
 
@@ -285,23 +290,28 @@ class _Reader:
             where=path.name,
         )
         check_choice(data["kind"], KINDS, name="类别", where=path.name)
+        self.label_zh, self.label_en = bilingual(data, path.name)
         if data["id"] != path.stem:
             raise CitationError(
                 "id 与文件名不一致", where=path.name, found=repr(data["id"]), expected=repr(path.stem), fix="改成一致"
             )
-        self.sources = {s["id"]: self._source(s, w) for s, w in self._entries("source")}
-        self.stages = tuple(self._stage(s, w) for s, w in self._entries("stage"))
+        self.sources = self._once([(self._source(s, w), w) for s, w in self._entries("source")], "id")
+        contract = load_table(data["table"])
+        self.columns = tuple(c.name for c in (*contract.columns, *contract.constants))
+        self.stages = tuple(self._once([(self._stage(s, w), w) for s, w in self._entries("stage")], "id").values())
         self.stage_ids = tuple(s.id for s in self.stages)
 
     def standard(self) -> Standard:
         self._check_in_force()
-        indicators = tuple(self._indicator(e, w) for e, w in self._entries("indicator"))
+        indicators = tuple(
+            self._once([(self._indicator(e, w), w) for e, w in self._entries("indicator")], "code").values()
+        )
         codes = tuple(i.code for i in indicators)
         return Standard(
             id=self.data["id"],
             kind=self.data["kind"],
-            label_zh=self.data["label"]["zh"],
-            label_en=self.data["label"]["en"],
+            label_zh=self.label_zh,
+            label_en=self.label_en,
             document=self.data["document"],
             table=self.data["table"],
             on=self.on,
@@ -313,14 +323,40 @@ class _Reader:
             caps=self._limits(
                 "cap", "at_most", ("statistic", tuple(STATISTIC_LABELS)), ("stage", self.stage_ids), extra=("scope",)
             ),
-            rules=self._limits("rule", "value", ("name", RULES)),
+            rules=self._complete("rule", RULES, optional=True),
             scope=self._scope(),
             splits=self._splits(),
-            rounding=self._limits("rounding", "value", ("name", ROUNDINGS)),
+            rounding=self._complete("rounding", ROUNDINGS),
         )
 
     def _entries(self, kind: str) -> list[tuple[dict[str, Any], str]]:
-        return [(e, f"{self.path.name} 第 {n} 个 [[{kind}]]") for n, e in enumerate(self.data.get(kind, ()), 1)]
+        return entries(self.data, kind, self.path.name)
+
+    def _once(self, found: list[tuple[Any, str]], key: str) -> dict[str, Any]:
+        """Items by their id or code; a second one of the same name is refused where it stands."""
+        items: dict[str, Any] = {}
+        for item, where in found:
+            name = getattr(item, key)
+            if name in items:
+                raise CitationError(
+                    f"{key} 重复", where=where, found=repr(name), expected="每个名字只出现一次", fix="删去或改名"
+                )
+            items[name] = item
+        return items
+
+    def _complete(self, kind: str, names: tuple[str, ...], *, optional: bool = False) -> dict[str, Limit]:
+        """The limits of one kind, all of them or (where ``optional``) none: half a rule cannot be applied."""
+        limits = self._limits(kind, "value", ("name", names))
+        if (missing := sorted(set(names) - set(limits))) and not (optional and not limits):
+            raise CitationError(
+                f"[[{kind}]] 不全", where=self.path.name, found=f"{self.on:%Y-%m-%d} 没有 " + "、".join(missing),
+                expected="、".join(names), fix="补上缺少的条目，或改正 valid 的日期",
+            )
+        return limits
+
+    def _check_columns(self, names: Iterable[str], where: str) -> None:
+        for name in names:
+            check_choice(name, self.columns, name="列", where=f"{where}（列约定 {self.data['table']}）")
 
     def _check_in_force(self) -> None:
         valid = self.data["valid"]
@@ -343,7 +379,8 @@ class _Reader:
 
     def _stage(self, entry: dict[str, Any], where: str) -> Stage:
         check_keys(entry, required=("id", "label", "students"), where=where)
-        return Stage(entry["id"], entry["label"]["zh"], entry["label"]["en"], entry["students"])
+        self._check_columns([entry["students"]], where)
+        return Stage(entry["id"], *bilingual(entry, where), entry["students"])
 
     def _indicator(self, entry: dict[str, Any], where: str) -> Indicator:
         check_keys(
@@ -360,18 +397,25 @@ class _Reader:
             )
         for stage in {**entry.get("add", {}), **entry.get("subtract", {}), **entry.get("rate", {})}:
             check_choice(stage, self.stage_ids, name="学段", where=where)
+        check_keys(entry.get("add", entry.get("rate")), required=self.stage_ids, where=f"{where} 的分子")
+        for columns in (*entry.get("add", {}).values(), *entry.get("subtract", {}).values()):
+            self._check_columns(columns, where)
+        self._check_columns(entry.get("rate", {}).values(), where)
+        (zh, en), (short_zh, short_en), (unit_zh, unit_en), (counted_zh, counted_en) = (
+            bilingual(entry, where, key) for key in ("label", "short", "unit", "counted")
+        )
         plain = {key: value for key, value in entry.items() if key != "unit"}
         return Indicator(
             code=entry["code"],
             id=entry["id"],
-            label_zh=entry["label"]["zh"],
-            label_en=entry["label"]["en"],
-            short_zh=entry["short"]["zh"],
-            short_en=entry["short"]["en"],
-            unit_zh=entry["unit"]["zh"],
-            unit_en=entry["unit"]["en"],
-            counted_zh=entry["counted"]["zh"],
-            counted_en=entry["counted"]["en"],
+            label_zh=zh,
+            label_en=en,
+            short_zh=short_zh,
+            short_en=short_en,
+            unit_zh=unit_zh,
+            unit_en=unit_en,
+            counted_zh=counted_zh,
+            counted_en=counted_en,
             whole_units=entry["whole_units"],
             shared=entry["shared"],
             scale=float(entry["scale"]),

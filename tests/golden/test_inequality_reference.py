@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.raw.columns import load_table
 from qbresearch.raw.reading import ERROR, read_file
 from qbresearch.results.dispersion import (
     between_within,
@@ -24,6 +23,7 @@ from qbresearch.results.dispersion import (
 )
 from qbresearch.results.indicators import IndicatorTable, compute_indicators
 from qbresearch.results.parts import stage_parts
+from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import load_standard
 
 DATA = Path(__file__).parent / "data"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from qbresearch.raw.columns import load_table
 from qbresearch.results.attainment import round_half_up
 from qbresearch.results.indicators import compute_indicators
 from qbresearch.results.parts import stage_parts
+from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import Standard, load_standard
 
 DATA = Path(__file__).parent / "data"

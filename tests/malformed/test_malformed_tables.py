@@ -8,8 +8,8 @@ import pytest
 
 from qbresearch.cli import main
 from qbresearch.errors import EXIT_INPUT, InputError
-from qbresearch.raw import columns
-from qbresearch.raw.columns import read_table
+from qbresearch.rules import columns
+from qbresearch.rules.columns import read_table
 
 FOLDER = Path(__file__).parent / "tables"
 STUDENTS, AREA, TYPE = "第 2 个 [[column]]（students）", "第 3 个 [[column]]（area_m2）", "第 4 个 [[column]]（school_type）"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qbresearch.raw.cells import Fault, heading_text, plain_text, read_cell
-from qbresearch.raw.columns import load_table
 from qbresearch.raw.sheets import Cell
+from qbresearch.rules.columns import load_table
 
 SCHOOL = load_table("school")
 FULL_WIDTH = str.maketrans("0123456789.,-%", "０１２３４５６７８９．，－％")

@@ -6,7 +6,7 @@ import pytest
 
 from qbresearch.errors import InputError
 from qbresearch.raw.cells import heading_text
-from qbresearch.raw.columns import KINDS, list_tables, load_table
+from qbresearch.rules.columns import KINDS, list_tables, load_table
 
 
 @pytest.fixture(params=list_tables())

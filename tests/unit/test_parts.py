@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.raw.columns import load_table
 from qbresearch.results.indicators import IndicatorTable, compute_indicators
 from qbresearch.results.parts import StageParts, stage_parts
+from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import Standard, load_standard
 
 SCHOOL = load_table("school")

@@ -11,9 +11,9 @@ import pytest
 
 from qbresearch.errors import InputError
 from qbresearch.raw.checks import check_table
-from qbresearch.raw.columns import load_table
 from qbresearch.raw.reading import ERROR, NOTICE, PROBLEM_COLUMNS, read_file
 from qbresearch.raw.template import EXAMPLES, write_filled_example
+from qbresearch.rules.columns import load_table
 
 STUDENTS, TEACHERS, ASSETS = "学校与学生", "专任教师", "校舍与设备"
 CALIFORNIA = {

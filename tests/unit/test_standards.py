@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.raw.columns import load_table
 from qbresearch.rules.citations import CITED, STATUS_LABELS, STATUSES
+from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import (
     COMPOSITE_CV,
     CV,

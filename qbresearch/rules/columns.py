@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import CitationError, check_choice
-from qbresearch.rules.citations import CITED, check_keys, read_toml
+from qbresearch.rules.citations import CITED, bilingual, check_keys, entries, read_toml
 
 KINDS = ("code", "text", "choice", "year", "count", "number")
 CHECKS = ("sum", "at_most", "per_student")
@@ -158,7 +158,7 @@ def read_table(path: Path) -> TableContract:
         check_choice(key, names, name="主键列", where=path.name)
     numbers = [c.name for c in columns if c.is_number]
     checks = tuple(_check(entry, numbers, where) for entry, where in entries(data, "check", path.name))
-    zh, en = _label(data, path.name)
+    zh, en = bilingual(data, path.name)
     return TableContract(
         id=data["id"],
         label_zh=zh,
@@ -172,36 +172,9 @@ def read_table(path: Path) -> TableContract:
     )
 
 
-def entries(data: Mapping[str, Any], key: str, where: str) -> list[tuple[Mapping[str, Any], str]]:
-    """The tables of an array of tables, each with the words that say where it stands.
-
-    Raises
-    ------
-    CitationError
-        The value is not an array of tables.
-    """
-    value = data.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise CitationError(
-            f"{key} 的写法不对", where=where, found=f"{key} 是单个值或单个表", expected=f"一条或多条 [[{key}]]",
-            fix=f"每一条都用双层方括号 [[{key}]] 开头",
-        )
-    return [(entry, f"{where} 第 {n} 个 [[{key}]]") for n, entry in enumerate(value, 1)]
-
-
 def _sheet(entry: Mapping[str, Any], where: str) -> tuple[str, str]:
     check_keys(entry, required=("id", "label"), where=where)
     return entry["id"], entry["label"]
-
-
-def _label(entry: Mapping[str, Any], where: str) -> tuple[str, str]:
-    """Chinese and English label of a file or column."""
-    label = entry["label"]
-    if not isinstance(label, dict) or set(label) != {"zh", "en"}:
-        raise CitationError(
-            "名称要有中英文", where=where, found=repr(label), expected='label = { zh = "…", en = "…" }', fix="补上两种名称"
-        )
-    return label["zh"], label["en"]
 
 
 def _texts(value: Any, key: str, where: str) -> tuple[str, ...]:
@@ -235,7 +208,7 @@ def _column(entry: Mapping[str, Any], sheets: Collection[tuple[str, str]], where
             "选项与列类型不符", where=where, found=f"{entry['kind']} 列有 {len(choices)} 个选项",
             expected="choice 列至少一个 [[column.choice]]，其他列没有", fix="补上选项，或改正 kind",
         )
-    zh, en = _label(entry, where)
+    zh, en = bilingual(entry, where)
     return Column(
         name=entry["name"],
         label_zh=zh,
@@ -285,7 +258,7 @@ def _choice(entry: Mapping[str, Any], where: str) -> Choice:
 def _constant(entry: Mapping[str, Any], where: str) -> Constant:
     check_keys(entry, required=("name", "label", "kind", "value"), where=where)
     check_choice(entry["kind"], KINDS, name="列类型", where=where)
-    return Constant(entry["name"], _label(entry, where)[0], entry["kind"], entry["value"])
+    return Constant(entry["name"], bilingual(entry, where)[0], entry["kind"], entry["value"])
 
 
 def _check(entry: Mapping[str, Any], numbers: list[str], where: str) -> Check:
