@@ -418,7 +418,12 @@ def _publish(arguments: argparse.Namespace) -> int:
 
     project = find_project(arguments.project)
     plan = _plan(project, arguments.batch)
-    publication = publish_run(project, plan.batch.id, is_current=lambda job: plan.why_stale(job["name"]))
+    publication = publish_run(
+        project,
+        plan.batch.id,
+        is_current=lambda job: plan.why_stale(job["name"]),
+        progress=lambda reports: _progress(reports, "发布", "份报告"),
+    )
     print(publication.summary())
     return EXIT_RUNS_FAILED if publication.refused else EXIT_DONE
 

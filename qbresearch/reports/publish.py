@@ -42,6 +42,7 @@ from qbresearch.reports.runner import read_manifest, read_records
 
 Job = dict[str, Any]
 IsCurrent = Callable[[Job], str | None]
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
 
 PAGES = "html"
 RECORD_OF_PAGES = "published.json"
@@ -108,7 +109,9 @@ class Publication:
         return asdict(self) | {"index_path": str(self.index_path)}
 
 
-def publish_run(project: Project, run_id: str, *, is_current: IsCurrent) -> Publication:
+def publish_run(
+    project: Project, run_id: str, *, is_current: IsCurrent, progress: Progress = iter
+) -> Publication:
     """Write every report of a run that can be written, then the index of all runs.
 
     Parameters
@@ -120,6 +123,8 @@ def publish_run(project: Project, run_id: str, *, is_current: IsCurrent) -> Publ
     is_current : callable
         Takes a job of the manifest; returns ``None`` if its result is still what a run today would give, otherwise
         the reason in Chinese why it is not.
+    progress : callable, optional
+        Takes the list of reports to write and returns an iterable over it, for a progress bar.
 
     Raises
     ------
@@ -129,7 +134,7 @@ def publish_run(project: Project, run_id: str, *, is_current: IsCurrent) -> Publ
     """
     folder = _run_folder(project, run_id)
     with FileLock(project.reports / ".publish.lock"), _not_running(folder):
-        contents = _write_pages(project, folder, read_manifest(folder), is_current)
+        contents = _write_pages(project, folder, read_manifest(folder), is_current, progress)
         write_json(folder / RECORD_OF_PAGES, contents)
         index_path = rebuild_index(project)
     return _publication(contents, index_path)
@@ -272,13 +277,15 @@ def _slug(key: tuple[str, str, str]) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
 
 
-def _write_pages(project: Project, folder: Path, manifest: Mapping[str, Any], is_current: IsCurrent) -> dict[str, Any]:
+def _write_pages(
+    project: Project, folder: Path, manifest: Mapping[str, Any], is_current: IsCurrent, progress: Progress
+) -> dict[str, Any]:
     """Write the run's pages, remove those it no longer has, and return the contents of ``published.json``."""
     reports: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
     records = read_records(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".pages-") as staging:
-        for slug, key, jobs in _reports_of(manifest["jobs"]):
+        for slug, key, jobs in progress(_reports_of(manifest["jobs"])):
             parts = [_load_part(project, folder, job, records.get(job["name"]), is_current) for job in jobs]
             reasons = [
                 {"job": str(part.job["name"]), "heading": part.heading, "reason": part.refusal}

@@ -1,0 +1,130 @@
+"""From raw files to published pages with the real notebooks: simulated county, Californian county, the state of Michigan."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qbresearch.cli import main
+from qbresearch.provenance import file_sha256
+
+ROOT = Path(__file__).parents[2]
+COUNTY = "青禾县（模拟）"
+BATCH = """
+id = "small"
+title = "全程试验"
+[[grid]]
+notebook = "10-data-check"
+[grid.parameters]
+county_code = "990101"
+[[grid]]
+notebook = "30-attainment"
+[grid.parameters]
+county_code = "990101"
+stage = "junior"
+[[grid]]
+notebook = "20-resource-balance"
+[grid.parameters]
+source_id = "california-1999"
+county_code = ["Fresno", "Alameda"]
+school_year = 1998
+stage = "all"
+standard_id = "california-1999"
+[[grid]]
+notebook = "20-resource-balance"
+[grid.parameters]
+source_id = "michigan-2001"
+county_code = "MI"
+school_year = 2000
+stage = "primary"
+standard_id = "michigan-2001"
+"""
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Path:
+    """A project run and published once through the command line; only one county of the simulated data."""
+    root = tmp_path_factory.mktemp("project")
+    for source in ("california-1999", "michigan-2001"):
+        shutil.copytree(ROOT / "data" / "raw" / source, root / "data" / "raw" / source)
+    demo = root / "data" / "raw" / "demo-prefecture"
+    demo.mkdir()
+    for path in (ROOT / "data" / "raw" / "demo-prefecture").glob(f"{COUNTY}*.xlsx"):
+        shutil.copy(path, demo)
+    # The passport of the whole prefecture, cut down to the county's files.
+    head, *files = (ROOT / "data/raw/demo-prefecture/source.toml").read_text(encoding="utf-8").split("\n[[file]]")
+    kept = "".join("\n[[file]]" + f for f in files if COUNTY in f)
+    (demo / "source.toml").write_text(head + kept, encoding="utf-8")
+    (root / "notebooks" / "batches").mkdir(parents=True)
+    for path in (ROOT / "notebooks").glob("[1-9]*.ipynb"):
+        shutil.copy(path, root / "notebooks")
+    (root / "notebooks" / "batches" / "small.toml").write_text(BATCH, encoding="utf-8")
+    (root / "reports").mkdir()
+    for words in (["verify"], ["build"], ["run", "small"], ["publish", "small"]):
+        assert main(["--project", str(root), *words]) == 0, words
+    return root
+
+
+def _text(page: Path) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8")))
+
+
+def test_the_pages_of_all_three_sources_are_there_and_listed(published):
+    names = {p.name for p in (published / "reports" / "small" / "html").glob("*.html")}
+    assert names == {
+        "demo-prefecture-990101-2024.html", "california-1999-fresno-1998.html", "california-1999-alameda-1998.html",
+        "michigan-2001-mi-2000.html",
+    }
+    index = (published / "reports" / "index.html").read_text(encoding="utf-8")
+    assert all(f"small/html/{name}" in index for name in names)
+
+
+def test_the_unchanged_notebook_gives_the_coefficients_that_r_gives(published):
+    michigan = _text(published / "reports/small/html/michigan-2001-mi-2000.html")
+    assert "0.193" in michigan and "56.8%" in michigan  # cv_w and the between-district share computed in R
+    assert "没有上限" in michigan
+    assert "模拟数据" not in michigan
+
+
+def test_a_unit_with_a_single_school_is_reported_as_such(published):
+    assert "仅有一所学校" in _text(published / "reports/small/html/california-1999-alameda-1998.html")
+
+
+def test_simulated_data_say_so_and_unverified_rules_too(published):
+    page = _text(published / "reports/small/html/demo-prefecture-990101-2024.html")
+    assert "模拟数据" in page
+    assert "未能在正式文本中核实" in page
+    assert "是否计入，条文没有说清" in page
+    assert "达标" in page
+
+
+def test_nothing_is_run_twice_and_raw_files_are_as_they_came(published, capsys):
+    before = {p.name: p.stat().st_mtime_ns for p in (published / "reports" / "small").glob("*.ipynb")}
+    assert main(["--project", str(published), "run", "small"]) == 0
+    assert "需运行 0 个" in capsys.readouterr().out
+    assert {p.name: p.stat().st_mtime_ns for p in (published / "reports" / "small").glob("*.ipynb")} == before
+    for source in ("california-1999", "michigan-2001"):
+        for path in (ROOT / "data" / "raw" / source).iterdir():
+            assert file_sha256(published / "data" / "raw" / source / path.name) == file_sha256(path)
+
+
+def test_publishing_twice_gives_the_same_bytes(published):
+    pages = sorted((published / "reports").rglob("*.html"))
+    before = [file_sha256(p) for p in pages]
+    assert main(["--project", str(published), "publish", "small"]) == 0
+    assert [file_sha256(p) for p in pages] == before
+
+
+def test_every_number_of_the_manifest_can_be_followed_to_its_inputs(published):
+    manifest = json.loads((published / "reports" / "small" / "manifest.json").read_text(encoding="utf-8"))
+    assert len(manifest["jobs"]) == 5
+    for job in manifest["jobs"]:
+        assert job["status"] == "succeeded"
+        assert all(re.fullmatch(r"[0-9a-f]{64}", value) for value in job["inputs"].values())
+        output = published / "reports" / "small" / f"{job['name']}.ipynb"
+        assert file_sha256(output) == job["output_sha256"]
+        assert str(published) not in output.read_text(encoding="utf-8")
