@@ -1,1 +1,1 @@
-
+"""What results look like: figures, tables, sentences, blocks."""

@@ -1,1 +1,1 @@
-
+"""Processed tables: build, store, published figures."""

@@ -1,1 +1,1 @@
-
+"""From files as received to checked tables."""

@@ -14,7 +14,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from qbresearch.provenance import write_bytes
-from qbresearch.raw.bureau_workbooks import NUMBER_FORMATS, TEXT_FORMAT, put_text, workbook_bytes
+from qbresearch.raw.workbooks import NUMBER_FORMATS, TEXT_FORMAT, put_text, workbook_bytes
 from qbresearch.rules.columns import Column, TableContract
 
 TITLE_ROW, UNIT_ROW, HEADING_ROW, FIRST_ROW = 1, 2, 3, 4

@@ -1,1 +1,1 @@
-
+"""Studies, batches of notebooks, and the pages made of them."""

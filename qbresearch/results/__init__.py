@@ -1,1 +1,1 @@
-
+"""Statistics and verdicts; nothing here touches the disk."""

@@ -1,1 +1,1 @@
-
+"""Cited data: standards and column contracts, read strictly."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from qbresearch.errors import InputError
-from qbresearch.raw.simulation_design import (
+from qbresearch.simulation.design import (
     INDICATORS,
     LOCATIONS,
     PEOPLE,
@@ -20,7 +20,7 @@ from qbresearch.raw.simulation_design import (
     Planted,
     Year,
 )
-from qbresearch.raw.simulation_truth import HUNDRED, in_scope
+from qbresearch.simulation.truth import HUNDRED, in_scope
 
 DIGITS = "一二三四五六七八九十"
 PLACE_FIRST = "柳松石竹枫桐梅杏桃槐榆栗桂杉荷菱芦蓼苇茅葛藤蕨芷"

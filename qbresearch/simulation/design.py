@@ -178,7 +178,7 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Everything :func:`qbresearch.raw.simulation.simulate` needs besides a seed."""
+    """Everything :func:`qbresearch.simulation.generate.simulate` needs besides a seed."""
 
     id: str
     title: str

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
-import zipfile
 from collections.abc import Sequence
 from datetime import date
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +16,16 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from qbresearch.provenance import write_bytes
-from qbresearch.raw.simulation_design import County
+from qbresearch.raw.workbooks import NUMBER_FORMATS, TEXT_FORMAT, put_text, workbook_bytes
 from qbresearch.rules.columns import Column, TableContract
+from qbresearch.simulation.design import County
 
 TITLE_ROW, NOTE_ROW, HEADING_ROW = 1, 2, 3
-TEXT_FORMAT = "@"
-NUMBER_FORMATS = {"count": "#,##0", "number": "#,##0.00", "year": "0"}
 NARROW, WIDE = 12, 34
 THIN = Border(*[Side(style="thin", color="FF999999")] * 4)
 HEADING_FILL = PatternFill("solid", fgColor="FFDDE6EE")
 TOTAL_FILL = PatternFill("solid", fgColor="FFF2F2F2")
 CENTRE = Alignment(horizontal="center", vertical="center", wrap_text=True)
-MODIFIED = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:)")
 
 
 def write_county_workbook(
@@ -71,28 +66,6 @@ def write_county_workbook(
     workbook.properties.creator = f"{county.name}教育局（模拟）"
     workbook.properties.title = f"{county.name}{school_year}学年义务教育学校统计表（模拟数据）"
     write_bytes(path, workbook_bytes(workbook, written))
-
-
-def workbook_bytes(workbook: Workbook, written: date) -> bytes:
-    """Bytes of a workbook that depend on its contents only: the same dates in its properties and in the archive."""
-    raw, fixed = BytesIO(), BytesIO()
-    workbook.save(raw)
-    stamp = f"{written:%Y-%m-%d}T00:00:00Z".encode()
-    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(fixed, "w") as target:
-        for name in sorted(source.namelist(), key=lambda n: (n != "[Content_Types].xml", n)):
-            data = source.read(name)
-            if name == "docProps/core.xml":
-                data = MODIFIED.sub(lambda m: m[1] + stamp + m[3], data)
-            entry = zipfile.ZipInfo(name, date_time=(written.year, written.month, written.day, 0, 0, 0))
-            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
-            target.writestr(entry, data)
-    return fixed.getvalue()
-
-
-def put_text(cell: Cell, text: str) -> None:
-    """Write a text that no spreadsheet program may take for a formula."""
-    cell.value = text
-    cell.data_type = "s"
 
 
 def _write_head(sheet: Worksheet, title: str, note: str, width: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from qbresearch.raw.simulation_design import INDICATORS, PEOPLE, STAGES, Parameters, Planted
+from qbresearch.simulation.design import INDICATORS, PEOPLE, STAGES, Parameters, Planted
 
 PER_100 = ("L1", "L2", "L3", "L7")
 HUNDRED = 100

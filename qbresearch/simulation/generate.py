@@ -1,6 +1,6 @@
 """A simulated prefecture whose true means and spreads are known, as its county bureaus would report it.
 
-``python -m qbresearch.raw.simulation data/raw/demo-prefecture`` writes the folder that ships with a project.
+``python -m qbresearch.simulation.generate data/raw/demo-prefecture`` writes the folder that ships with a project.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pandas as pd
 
 from qbresearch.errors import QbError
 from qbresearch.provenance import file_sha256, write_text
-from qbresearch.raw.bureau_workbooks import write_county_workbook
-from qbresearch.raw.simulation_design import (
+from qbresearch.rules.columns import load_table
+from qbresearch.simulation.design import (
     SHARED,
     STAGES,
     County,
@@ -28,8 +28,8 @@ from qbresearch.raw.simulation_design import (
     list_simulations,
     load_simulation,
 )
-from qbresearch.raw.simulation_truth import HUNDRED, Fact, planted_facts, truth_table
-from qbresearch.raw.simulation_units import (
+from qbresearch.simulation.truth import HUNDRED, Fact, planted_facts, truth_table
+from qbresearch.simulation.units import (
     POSITIONS,
     CountyYear,
     Key,
@@ -40,7 +40,7 @@ from qbresearch.raw.simulation_units import (
     make_values,
     planted_at,
 )
-from qbresearch.rules.columns import load_table
+from qbresearch.simulation.workbooks import write_county_workbook
 
 __all__ = [
     "Fact", "Simulation", "list_simulations", "load_simulation", "simulate", "write_passport", "write_workbooks",
@@ -285,7 +285,7 @@ def _quoted(text: str) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write a simulated prefecture into a folder named after its parameters."""
-    parser = argparse.ArgumentParser(prog="python -m qbresearch.raw.simulation", description="生成模拟地级市的统计表")
+    parser = argparse.ArgumentParser(prog="python -m qbresearch.simulation.generate", description="生成模拟地级市的统计表")
     parser.add_argument("folder", type=Path, help="写到哪个文件夹；文件夹名就是模拟参数的 id")
     parser.add_argument("--seed", type=int, help="随机种子；不写则用参数文件中的种子")
     chosen = parser.parse_args(arguments)

@@ -1,0 +1,1 @@
+"""Seeded invented data, labelled as such, with a truth that tests can recover."""
