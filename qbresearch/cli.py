@@ -240,9 +240,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     if arguments.write:
         return _write_passport(project, arguments.write)
-    standards = check_standards()
     for table in list_tables():
         load_table(table)
+    standards = check_standards()
     print(f"规则文件完好：{len(standards)} 个标准或指标集，{len(list_tables())} 个列约定。")
     found = 0
     for source_id in arguments.sources or list_sources(project.raw):
@@ -338,11 +338,12 @@ def _assess(arguments: argparse.Namespace) -> int:
         one_cvs, one_needs = (
             frame[frame["county_code"].eq(key[0]) & frame["stage"].eq(key[1])] for frame in (cvs, needs)
         )
-        print("\n" + sentences.verdict_sentence(county, place=place))
-        print("  " + sentences.schools_sentence(county, place=""))
-        print("  " + sentences.dispersion_sentence(one_cvs, place="各校", decimals=standard.decimals("cv_decimals")))
+        rule = standard.rules.get("school_min_met")
+        unverified = rule is not None and rule.citation.status == "unverified"
+        print("\n" + sentences.verdict_sentence(county, place=place, rule_unverified=unverified))
+        print("  " + sentences.dispersion_sentence(one_cvs, place="差异系数", decimals=standard.decimals("cv_decimals")))
         if len(one_needs):
-            print("  " + sentences.shortfall_sentence(one_needs, place=""))
+            print("  " + sentences.shortfall_sentence(one_needs, place="缺口"))
     for caution in standard.unverified():
         print(f"\n注意：{caution}。")
     return EXIT_DONE

@@ -300,7 +300,7 @@ def value_axis(ax: Axes, rows: pd.DataFrame, others: Iterable[float]) -> None:
         ax.set_xlim(finite.min() - margin, finite.max() + margin)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     absent = int(rows["value"].isna().sum())
-    ax.set_xlabel(with_unit("学校数值", rows["unit"].iloc[0]) + (f"；另有 {absent} 所缺数据" if absent else ""))
+    ax.set_xlabel(with_unit("数值", rows["unit"].iloc[0]) + (f"；另有 {absent} 所缺数据" if absent else ""))
 
 
 def mark_value(ax: Axes, x: float, y: float, text: str, *, to_right: bool) -> None:

@@ -173,7 +173,7 @@ def plot_groups(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None 
         for place, (name, colour) in enumerate(zip(names, cycle(GROUP_COLOURS), strict=False)):
             _group_row(ax, rows[rows["group"] == name], place, colour, largest_students(frame["students"]))
     handles = [
-        dot_handle("plain", "学校（点越大，学生越多）", alpha=0.6),
+        dot_handle("plain", "点越大，学生越多", alpha=0.6),
         diamond_handle("组内平均（按学生数加权）"),
         *([dashed_handle("标准")] if frame["threshold"].notna().any() else []),
     ]

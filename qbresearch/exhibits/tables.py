@@ -14,6 +14,7 @@ NOTHING = "无"
 VERDICT_WORDS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "": ABSENT}
 FRAGILE_MARK = "▲"
 DECIMALS_BELOW = 1000
+SMALLEST_SHOWN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,9 @@ def mark(name: str, label: str) -> Column:
 
 
 def amount_words(value: Any) -> str:
-    """A quantity with one decimal below a thousand and none from there on."""
+    """A quantity with one decimal below a thousand and none from there on; what would print as 0.0 is ``<0.1``."""
+    if not pd.isna(value) and 0 < value < SMALLEST_SHOWN / 2:
+        return f"<{SMALLEST_SHOWN}"
     return fixed_point(value, 1 if pd.isna(value) or abs(value) < DECIMALS_BELOW else 0)
 
 

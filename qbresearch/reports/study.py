@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import FigureBlock, FindingBlock, OpeningBlock, RecordBlock, TableBlock
+from qbresearch.exhibits.sentences import scope_sentence
 from qbresearch.exhibits.style import figure_png, use_style
-from qbresearch.exhibits.tables import ReportTable
+from qbresearch.exhibits.tables import ReportTable, fixed_point
 from qbresearch.processed.published import load_published
 from qbresearch.processed.store import SchoolTable, load_schools
 from qbresearch.project import Project, find_project
@@ -27,11 +28,16 @@ from qbresearch.results.attainment import AttainmentResult, assess
 from qbresearch.results.indicators import IndicatorTable, compute_indicators
 from qbresearch.results.parts import StageParts, stage_parts
 from qbresearch.results.readings import compare_readings, open_readings
-from qbresearch.results.references import published_ranges
+from qbresearch.results.references import published_values
+from qbresearch.results.register import list_missing
 from qbresearch.rules.citations import STATUS_LABELS
 from qbresearch.rules.standards import COMPOSITE_CV, CV, Standard, load_standard, school_year_start
 
 SIMULATED = "模拟数据：全部学校与数值均由程序生成，不代表任何真实地区。"
+RESOURCES_ONLY = (
+    "本报告只评估资源配置（单项指标、学校达标与校际差异系数），不含政府保障程度、教育质量、社会认可度与一票否决事项；"
+    "“达标”仅指资源配置达标，不等于通过督导评估。"
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,33 @@ class Study:
     @property
     def place(self) -> str:
         """County, year and stage in words, to begin a sentence with."""
-        return f"{self.county_name if self.county_code else '各县'}{self.year_label}{self.stage_label}"
+        space = " " if self.county_name[-1].isascii() and self.county_code else ""
+        return f"{self.county_name if self.county_code else ''}{space}{self.year_label}{self.stage_label}"
 
     @property
     def source(self) -> str:
         """Line under every table and figure."""
         return f"数据来源：{self.data.provenance.description}。"
+
+    @property
+    def row(self) -> str:
+        """What one row of the data is: 学校, 学区."""
+        return self.data.contract.row_zh
+
+    @property
+    def counter(self) -> str:
+        """How rows are counted: 所, 个."""
+        return self.data.contract.counter_zh
+
+    @property
+    def school_rule_unverified(self) -> bool:
+        """Whether the rule that decides on schools is ``unverified``."""
+        rule = self.standard.rules.get("school_min_met")
+        return rule is not None and rule.citation.status == "unverified"
+
+    def stage_words(self) -> dict[str, str]:
+        """Stage ids to Chinese words."""
+        return {s.id: s.label_zh for s in self.standard.stages}
 
     def group_words(self) -> dict[str, str]:
         """Group ids to the words of the column contract (urban: 城区); empty where groups are their own words."""
@@ -157,10 +184,18 @@ class Study:
         return found[found["file"].isin(self.files()["file"])]
 
     def published(self) -> pd.DataFrame:
-        """Published coefficients of variation of the study's standard and stage; see
-        :func:`qbresearch.results.references.published_ranges`."""
+        """Published coefficients of variation of the study's standard and stage, county by county; see
+        :func:`qbresearch.results.references.published_values`."""
         published = load_published(self.project, standard_id=self.standard.id)
-        return published_ranges(published, self.standard, self.stage)
+        return published_values(published, self.standard, self.stage)
+
+    def scope_sentence(self) -> str:
+        """From rows read to schools judged, in one sentence; see :func:`qbresearch.exhibits.sentences.scope_sentence`."""
+        judged = self.parts.frame[self.parts.frame["school_year"] == self.school_year]
+        return scope_sentence(
+            place=self.place, rows=len(self.schools), merged=len(self.merged), excluded=self.excluded, parts=judged,
+            missing=len(list_missing(self.schools, self.data.contract)), stages=self.stage_words(),
+        )
 
     def readings(self) -> pd.DataFrame:
         """The default reading of the scope beside the others; see :func:`qbresearch.results.readings.compare_readings`."""
@@ -174,13 +209,14 @@ class Study:
         facts = [
             ("数据", provenance.description),
             ("数据许可", provenance.licence),
-            ("取得日期", provenance.accessed),
+            ("生成日期" if provenance.simulated else "取得日期", provenance.accessed),
             ("数据校验", f"sha256 {provenance.content_sha256}"),
             ("标准", f"{self.standard.label_zh}（{self.standard.document}；{self.standard.id}，sha256 {self.standard.sha256[:16]}…）"),
-            ("标准取用日", f"{self.standard.on:%Y-%m-%d}"),
+            ("规则适用日期", f"{self.standard.on:%Y-%m-%d}"),
         ]
         if self.county_code:
-            facts.insert(0, ("地区", f"{self.county_name}（{self.county_code}）"))
+            code = "" if self.county_code == self.county_name else f"（{self.county_code}）"
+            facts.insert(0, ("地区", self.county_name + code))
         return OpeningBlock(
             title=title,
             facts=tuple(facts),
@@ -196,10 +232,12 @@ class Study:
         if self.data.provenance.simulated:
             yield SIMULATED
         if self.standard.kind == "evaluation":
-            yield "教育部原文未能读到，标准值引自其他正式文件的转引，各条状态见规则表。"
-        yield from (f"{sentence}，凡据此作出的结论均待核实。" for sentence in self.standard.unverified())
+            yield RESOURCES_ONLY
+            yield "教育部原文未能读到，标准值引自其他正式文件的转引，各条状态与出处见“所用规则”表。"
+        yield from (f"{sentence}；凡据此作出的结论均待核实。" for sentence in self.standard.unverified())
+        elsewhere = "不计入的结果另表并列" if self.county_code else "不计入时的判定见各县报告“不同口径”一节"
         for rule in open_readings(self.standard):
-            yield f"{rule.label_zh}是否计入，条文没有说清：本报告计入，不计入的结果另表并列。"
+            yield f"{rule.label_zh}是否计入，条文没有说清：本报告计入，{elsewhere}。"
 
     def table(self, id: str, table: ReportTable, caption: str, *, notes: Sequence[str] = ()) -> TableBlock:
         """A table with its source line."""
@@ -236,16 +274,17 @@ class Study:
             "standard_label": self.standard.label_zh,
             "verdict": county["verdict"],
             "schools": int(county["schools"]),
-            "schools_met": int(county["schools_met"]),
+            "schools_met": int(county["schools_met"]) if county["schools_verdict"] else None,
             "cv_over_cap": int(county["cv_over_cap"]),
             "indicators": len(self.standard.indicators),
+            "rule_unverified": bool(self.school_rule_unverified and county["schools_verdict"]),
             "largest_cv": None if pd.isna(county["largest_cv"]) else float(county["largest_cv"]),
             "largest_cv_label": county["largest_cv_label"],
         }
         return RecordBlock(id="county", values=values)
 
     def rules(self) -> pd.DataFrame:
-        """What decided the county's verdict, part by part: entry, value, limit, verdict, status, clause, quotation.
+        """What decided the county's verdict, part by part: entry, value, limit, verdict, status, source.
 
         One row for the school rule, one per indicator's coefficient of variation, one for the composite where the
         standard caps it.
@@ -258,24 +297,26 @@ def verdict_rows(result: AttainmentResult, standard: Standard, stage: str) -> pd
     county, rows = result.county_table().iloc[0], []
     if county["schools_verdict"]:
         rule, floor = standard.rules["school_min_met"], standard.rules["school_floor_ratio"]
-        limit = f"每校 {rule.value:g} 项达标，余项不低于 {floor.value:.0%}"
-        rows.append(("每所学校达标", f"{county['schools_met']}/{county['schools']} 校", limit, county["schools_verdict"], rule))
+        limit = f"每校至少 {rule.value:g} 项达标，余项不低于标准的 {floor.value:.0%}"
+        reached = f"{county['schools']} 所中 {county['schools_met']} 所"
+        rows.append(("每所学校达标", reached, limit, county["schools_verdict"], rule))
     cap = standard.cap(CV, stage)
     decimals = standard.decimals("cv_decimals")
     if cap is not None:
         for row in result.dispersion_table().itertuples():
-            value = "—" if pd.isna(row.cv) else f"{row.cv:.{decimals}f}"
-            rows.append((f"{row.label} 差异系数", value, f"≤ {cap.value:.2f}", row.verdict, cap))
+            rows.append(
+                (f"{row.label} 差异系数", fixed_point(row.cv, decimals), f"≤ {fixed_point(cap.value, 2)}", row.verdict, cap)
+            )
     composite = standard.cap(COMPOSITE_CV, stage)
     if composite is not None:
-        value = "—" if pd.isna(county["composite_cv"]) else f"{county['composite_cv']:.{decimals}f}"
-        rows.append(("综合差异系数", value, f"≤ {composite.value:.2f}", county["composite_verdict"], composite))
+        value, limit = fixed_point(county["composite_cv"], decimals), f"≤ {fixed_point(composite.value, 2)}"
+        rows.append(("综合差异系数", value, limit, county["composite_verdict"], composite))
     return pd.DataFrame(
         [
-            (entry, value, limit, verdict, STATUS_LABELS[c.citation.status], c.citation.clause, c.citation.quote)
+            (entry, value, limit, verdict, STATUS_LABELS[c.citation.status], standard.sources[c.citation.source].title)
             for entry, value, limit, verdict, c in rows
         ],
-        columns=["entry", "value", "limit", "verdict", "status", "clause", "quote"],
+        columns=["entry", "value", "limit", "verdict", "status", "source"],
     )
 
 

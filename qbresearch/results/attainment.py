@@ -43,14 +43,18 @@ def round_half_up(value: np.ndarray, decimals: int) -> np.ndarray:
 class SchoolVerdicts:
     """Verdicts on school parts as arrays; n rows and k indicators are those of the table judged.
 
-    indicator : int8 (n, k), codes of ``VERDICTS``. fragile : bool (n, k). margin : float (n, k), value minus threshold
+    indicator : int8 (n, k), codes of ``VERDICTS``. rounding_flips, unit_flips : bool (n, k), whether rounding, or one
+    person or thing more or less, would flip the verdict. one_unit : float (n, k), what one person or thing is worth in
+    the indicator's unit (0 where nothing is counted). margin : float (n, k), value minus threshold
     in the indicator's unit. shortfall : float (n, k), what is missing to the threshold in the counted unit, 0 when
     reached. school : int8 (n,). school_fragile : bool (n,), whether one fragile indicator would turn the school's
     verdict. met_count, missing_count : int (n,). below_floor : bool (n, k).
     """
 
     indicator: np.ndarray
-    fragile: np.ndarray
+    rounding_flips: np.ndarray
+    unit_flips: np.ndarray
+    one_unit: np.ndarray
     margin: np.ndarray
     shortfall: np.ndarray
     school: np.ndarray
@@ -58,6 +62,11 @@ class SchoolVerdicts:
     met_count: np.ndarray
     missing_count: np.ndarray
     below_floor: np.ndarray
+
+    @property
+    def fragile(self) -> np.ndarray:
+        """Whether either of the two would flip the verdict; bool (n, k)."""
+        return self.rounding_flips | self.unit_flips
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,8 @@ class AttainmentResult:
 
     def tidy(self) -> pd.DataFrame:
         """One row per school part and indicator: the indicator table plus ``threshold, ratio, verdict, margin,
-        shortfall, counted, fragile, below_floor, clause``."""
+        shortfall, whole_shortfall`` (whole people or things that the school must add; NaN for areas and money),
+        ``one_unit, counted, fragile, fragile_by, below_floor, clause``."""
         k = len(self.table.codes)
         thresholds, limits = _thresholds(self.table)
         clauses = np.array(
@@ -108,39 +118,50 @@ class AttainmentResult:
             verdict=VERDICTS[self.schools.indicator.ravel()],
             margin=self.schools.margin.ravel(),
             shortfall=self.schools.shortfall.ravel(),
+            whole_shortfall=self._whole_shortfalls().ravel(),
+            one_unit=np.where(self.schools.one_unit > 0, self.schools.one_unit, np.nan).ravel(),
             counted=np.tile(np.array([i.counted_zh for i in self.standard.indicators], dtype=object), len(clauses)),
             fragile=self.schools.fragile.ravel(),
+            fragile_by=_fragile_words(self.schools.rounding_flips.ravel(), self.schools.unit_flips.ravel()),
             below_floor=self.schools.below_floor.ravel(),
             clause=clauses.ravel(),
         )
 
+    def _whole_shortfalls(self) -> np.ndarray:
+        """Shortfalls rounded up to whole people or things; of what a school shares between stages a part counts."""
+        indicators = self.standard.indicators
+        shared = np.array([i.shared for i in indicators])
+        unit = np.where(shared, self.table.shares[:, None], 1.0)
+        whole = np.array([i.whole_units for i in indicators])
+        return np.where(whole, np.ceil(self.schools.shortfall / unit * (1 - SAME)), np.nan)
+
     def school_table(self) -> pd.DataFrame:
         """One row per school part: keys, students, ``met`` and ``missing`` (numbers of indicators), ``verdict``,
         ``reason`` (Chinese: what decided), ``fragile`` (whether one fragile indicator would turn the verdict)."""
-        below = self.schools.below_floor.sum(axis=1)
         return self.table.keys.assign(
             students=self.table.students,
             met=self.schools.met_count,
             missing=self.schools.missing_count,
-            below_floor=below,
+            below_floor=self.schools.below_floor.sum(axis=1),
             verdict=VERDICTS[self.schools.school],
-            reason=self._school_reasons(below),
+            reason=self._school_reasons(),
             fragile=self.schools.school_fragile,
         )
 
-    def _school_reasons(self, below: np.ndarray) -> np.ndarray:
-        rules = self.standard.rules
+    def _school_reasons(self) -> np.ndarray:
+        rules, thresholds = self.standard.rules, _thresholds(self.table)[0]
         if not rules or not self.standard.thresholds:
-            return np.full(len(below), "", dtype=object)
-        k, least = len(self.table.codes), int(rules["school_min_met"].value)
-        floor = rules["school_floor_ratio"].value
-        words = np.array([f"{m}/{k} 项达标" for m in range(k + 1)], dtype=object)[self.schools.met_count]
-        few = np.where(self.schools.met_count + self.schools.missing_count < least, f"，少于 {least} 项", "")
-        low = np.where(below > 0, f"，有指标不足标准的 {floor:.0%}", "")
-        gone = np.where(
-            self.schools.missing_count > 0, np.char.add(np.char.add("，缺 ", self.schools.missing_count.astype(str)), " 项数据"), ""
-        )
-        return words + few.astype(object) + low.astype(object) + gone.astype(object)
+            return np.full(len(self.table.students), "", dtype=object)
+        k, least, floor = len(self.table.codes), rules["school_min_met"].value, rules["school_floor_ratio"].value
+        words = np.array([f"{k} 项中 {m} 项达标" for m in range(k + 1)], dtype=object)[self.schools.met_count]
+        few = np.where(self.schools.met_count + self.schools.missing_count < least, f"，少于 {least:g} 项", "")
+        words = words + few.astype(object)
+        for row, column in np.argwhere(self.schools.below_floor):
+            ratio = self.table.values[row, column] / thresholds[row, column]
+            words[row] += f"；{self.standard.indicators[column].short_zh}为标准的 {ratio:.0%}，低于 {floor:.0%}"
+        for row in np.flatnonzero(self.schools.missing_count):
+            words[row] += f"；缺 {self.schools.missing_count[row]} 项数据"
+        return words
 
     def dispersion_table(self) -> pd.DataFrame:
         """One row per unit and indicator: the columns of a :class:`DispersionResult` table and ``cap, verdict, margin,
@@ -156,7 +177,7 @@ class AttainmentResult:
         )
 
     def county_table(self) -> pd.DataFrame:
-        """One row per unit: keys, ``schools``, ``schools_met``, ``schools_not_met``, ``schools_undecided``,
+        """One row per unit: keys, ``indicators`` (how many), ``schools``, ``schools_met``, ``schools_not_met``, ``schools_undecided``,
         ``schools_verdict``, ``cv_over_cap``, ``cv_undecided``, ``cv_verdict``, ``composite_cv``,
         ``composite_verdict``, ``verdict``, ``largest_cv`` and ``largest_cv_label``."""
         g = len(self.keys)
@@ -175,6 +196,7 @@ class AttainmentResult:
         largest = np.where(known.any(axis=1), self.moments.cv[np.arange(g), top], np.nan)
         labels = np.array([i.short_zh for i in self.standard.indicators], dtype=object)
         return self.keys.assign(
+            indicators=len(self.table.codes),
             schools=self.moments.schools,
             schools_met=counts["met"],
             schools_not_met=counts["not_met"],
@@ -270,18 +292,20 @@ def _judge_block(table: IndicatorTable) -> SchoolVerdicts:
     floor = (standard.rules["school_floor_ratio"].value if "school_floor_ratio" in standard.rules else 0.0) * thresholds
     below = (verdict == NOT_MET) & ~at_least(values, floor)
     one = _one_unit(table)
-    fragile = _fragile_values(table, thresholds, verdict, one)
+    rounding_flips, unit_flips = _fragile_values(table, thresholds, verdict, one)
     school = _school_rule(standard, verdict, below)
     rounded = round_half_up(values, standard.decimals("fragile_decimals"))
     near_floor = np.logical_or.reduce([at_least(v, floor) == below for v in (rounded, values + one, values - one)])
     return SchoolVerdicts(
         indicator=verdict,
-        fragile=fragile,
+        rounding_flips=rounding_flips,
+        unit_flips=unit_flips,
+        one_unit=one,
         margin=values - thresholds,
         shortfall=shortfall,
         school=school,
         school_fragile=_fragile_schools(
-            standard, verdict, below, school, fragile, ~at_least(values - one, floor), near_floor & (verdict == NOT_MET)
+            standard, verdict, below, school, rounding_flips | unit_flips, ~at_least(values - one, floor), near_floor & (verdict == NOT_MET)
         ),
         met_count=(verdict == MET).sum(axis=1),
         missing_count=(verdict == UNDECIDED).sum(axis=1),
@@ -303,6 +327,11 @@ def judge_units(table: IndicatorTable, groups: np.ndarray, keys: pd.DataFrame, m
         composite=_three_valued(at_most(composite, composite_caps), np.isnan(composite), np.isnan(composite_caps)),
         composite_cv=composite,
     )
+
+
+def _fragile_words(rounding: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    words = np.array(["", "取整", "增减一个单位", "取整、增减一个单位"], dtype=object)
+    return words[rounding.astype(int) + 2 * unit.astype(int)]
 
 
 def _value(limit: Limit | None) -> float:
@@ -356,17 +385,18 @@ def _one_unit(table: IndicatorTable) -> np.ndarray:
         return np.where(whole, np.where(shared, table.shares[:, None], 1.0) * scale / table.students[:, None], 0.0)
 
 
-def _fragile_values(table: IndicatorTable, thresholds: np.ndarray, verdict: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """Whether rounding, or one person or thing more or less, would flip a school's verdict on an indicator."""
+def _fragile_values(
+    table: IndicatorTable, thresholds: np.ndarray, verdict: np.ndarray, one: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether rounding, and whether one person or thing more or less, would flip a school's verdict on an indicator."""
     values = table.values
     decided = (verdict == MET) | (verdict == NOT_MET)
     rounded = at_least(round_half_up(values, table.standard.decimals("fragile_decimals")), thresholds)
-    flips = rounded != (verdict == MET)
     with np.errstate(invalid="ignore"):
-        flips |= (verdict == NOT_MET) & at_least(values + one, thresholds)
+        more = (verdict == NOT_MET) & at_least(values + one, thresholds)
         # A school that has none cannot have one less.
-        flips |= (verdict == MET) & (values >= one * (1 - SAME)) & ~at_least(values - one, thresholds)
-    return flips & decided
+        less = (verdict == MET) & (values >= one * (1 - SAME)) & ~at_least(values - one, thresholds)
+    return (rounded != (verdict == MET)) & decided, (more | less) & decided
 
 
 def _fragile_schools(

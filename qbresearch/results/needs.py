@@ -18,7 +18,8 @@ def sum_shortfalls(result: AttainmentResult) -> pd.DataFrame:
     -------
     DataFrame
         One row per county, year, stage and indicator: keys, ``indicator, label, short, counted``, ``schools`` (below
-        the threshold), ``shortfall`` (in the counted unit, not rounded up to whole people), ``undecided`` (schools
+        the threshold), ``shortfall`` (in the counted unit), ``whole`` (the same rounded up school by school to whole people
+        or things; NaN for areas and money), ``undecided`` (schools
         without data, which add nothing). Indicators without a threshold are left out.
     """
     tidy = result.tidy()
@@ -27,6 +28,11 @@ def sum_shortfalls(result: AttainmentResult) -> pd.DataFrame:
     return (
         tidy.assign(below=tidy["verdict"].eq("not_met"), open=tidy["verdict"].eq("undecided"))
         .groupby(by, sort=False, observed=True)
-        .agg(schools=("below", "sum"), shortfall=("shortfall", "sum"), undecided=("open", "sum"))
+        .agg(
+            schools=("below", "sum"),
+            shortfall=("shortfall", "sum"),
+            whole=("whole_shortfall", lambda column: column.sum(min_count=1)),
+            undecided=("open", "sum"),
+        )
         .reset_index()
     )

@@ -7,8 +7,8 @@ import pandas as pd
 from qbresearch.rules.standards import Standard
 
 
-def published_ranges(published: pd.DataFrame, standard: Standard, stage: str) -> pd.DataFrame:
-    """Smallest, median and largest published coefficient of variation of each indicator of a standard.
+def published_values(published: pd.DataFrame, standard: Standard, stage: str) -> pd.DataFrame:
+    """Published coefficients of variation of a standard's indicators, county by county.
 
     Parameters
     ----------
@@ -20,18 +20,15 @@ def published_ranges(published: pd.DataFrame, standard: Standard, stage: str) ->
     Returns
     -------
     DataFrame
-        One row per indicator that at least one county published: ``indicator, label, counties, lowest, median,
-        highest, places`` (county names). Values are as printed, three to six decimals.
+        One row per indicator and county: ``indicator, label, county, year`` (missing where the source prints none),
+        ``cv`` (as printed), ``source_url``. Single values, not summaries: the counties are too few for a median.
     """
-    rows = published[(published["stage"] == stage) & published["cv"].notna()]
-    found = []
-    for indicator in standard.indicators:
-        cvs = rows[rows["indicator"] == indicator.id]
-        if len(cvs):
-            places = "、".join(dict.fromkeys(cvs["county"]))
-            found.append(
-                (indicator.code, indicator.label_zh, len(cvs), cvs["cv"].min(), cvs["cv"].median(), cvs["cv"].max(), places)
-            )
-    return pd.DataFrame(
-        found, columns=["indicator", "label", "counties", "lowest", "median", "highest", "places"]
+    codes = {i.id: (place, i.code, i.label_zh) for place, i in enumerate(standard.indicators)}
+    rows = published[(published["stage"] == stage) & published["cv"].notna() & published["indicator"].isin(list(codes))]
+    rows = rows.assign(
+        place=[codes[i][0] for i in rows["indicator"]],
+        label=[codes[i][2] for i in rows["indicator"]],
+        indicator=[codes[i][1] for i in rows["indicator"]],
     )
+    ordered = rows.sort_values(["place", "county"], kind="stable")
+    return ordered[["indicator", "label", "county", "year", "cv", "source_url"]].reset_index(drop=True)

@@ -21,7 +21,7 @@ def count_schools(schools: pd.DataFrame, contract: TableContract) -> pd.DataFram
     -------
     DataFrame
         One row per school type present (one row ``全部`` where the data have no types) and a last row ``合计``:
-        ``type`` (Chinese), ``schools``, one column a location choice, and one a column of students (persons).
+        ``type`` (Chinese), ``schools`` (campuses that do not count as schools left out, their students counted), one column a location choice, and one a column of students (persons).
     """
     students = [c.name for c in contract.columns if c.name == "students" or c.name.startswith("students_")]
     places = [c.id for c in contract.column("location").choices]
@@ -36,8 +36,9 @@ def count_schools(schools: pd.DataFrame, contract: TableContract) -> pd.DataFram
 
 
 def _totals(schools: pd.DataFrame, students: list[str], places: list[str]) -> dict[str, float]:
-    located = {place: int(schools["location"].eq(place).sum()) for place in places}
-    return {"schools": len(schools), **located, **{name: schools[name].sum(min_count=1) for name in students}}
+    counted = schools[~schools["counted"].eq("no").fillna(False).astype(bool)] if "counted" in schools else schools
+    located = {place: int(counted["location"].eq(place).sum()) for place in places}
+    return {"schools": len(counted), **located, **{name: schools[name].sum(min_count=1) for name in students}}
 
 
 def list_missing(schools: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
@@ -46,12 +47,12 @@ def list_missing(schools: pd.DataFrame, contract: TableContract) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row per missing cell: ``school_name, label`` (column, Chinese), ``source_file, source_sheet, source_row``.
+        One row per missing cell: ``school_name, label`` (column, Chinese), ``source_file``.
     """
     found = []
     for column in contract.columns:
         if column.is_number and not column.optional and not column.blank_allowed:
             rows = schools[schools[column.name].isna() & needs(schools, column.stage, contract)]
             found.append(rows.assign(label=column.label_zh))
-    wanted = ["school_name", "label", "source_file", "source_sheet", "source_row"]
+    wanted = ["school_name", "label", "source_file"]
     return pd.concat(found).reindex(columns=wanted).reset_index(drop=True)

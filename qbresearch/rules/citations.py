@@ -14,7 +14,7 @@ from qbresearch.errors import CitationError
 
 CITED = Path(__file__).parent.parent / "cited"
 STATUSES = ("law", "copy", "practice", "unverified")
-STATUS_LABELS = {"law": "法规原文", "copy": "正式文件转引", "practice": "现行做法", "unverified": "未核实"}
+STATUS_LABELS = {"law": "法规原文", "copy": "正式文件转引", "practice": "现有工具或地方做法", "unverified": "未核实"}
 
 
 @dataclass(frozen=True, slots=True)

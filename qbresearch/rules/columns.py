@@ -13,7 +13,7 @@ from qbresearch.rules.citations import CITED, bilingual, check_keys, entries, re
 
 KINDS = ("code", "text", "choice", "year", "count", "number")
 CHECKS = ("sum", "at_most", "per_student")
-FILE_KEYS = ("id", "label", "key", "source", "sheet", "column")
+FILE_KEYS = ("id", "label", "row", "key", "source", "sheet", "column")
 COLUMN_KEYS = ("name", "label", "kind", "sheet", "meaning", "headings")
 COLUMN_OPTIONAL = (
     "unit", "stage", "digits", "min", "max", "form", "optional", "blank", "unit_required", "choice", "scaled",
@@ -92,11 +92,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class TableContract:
-    """Everything known about one kind of table before a file of it is opened."""
+    """Everything known about one kind of table before a file of it is opened.
+
+    ``row_zh`` and ``counter_zh`` say what a row is and how it is counted (学校, 所).
+    """
 
     id: str
     label_zh: str
     label_en: str
+    row_zh: str
+    counter_zh: str
     key: tuple[str, ...]
     source: str
     sheets: Mapping[str, str]
@@ -147,6 +152,7 @@ def read_table(path: Path) -> TableContract:
     data = read_toml(path)
     check_keys(data, required=FILE_KEYS, optional=("constant", "check"), where=path.name)
     check_choice(data["id"], [path.stem], name="id（应与文件名一致）", where=path.name)
+    check_keys(data["row"], required=("zh", "en", "counter"), where=f"{path.name} 的 row")
     sheets = tuple(_sheet(entry, where) for entry, where in entries(data, "sheet", path.name))
     columns = tuple(_column(entry, sheets, where) for entry, where in entries(data, "column", path.name))
     constants = tuple(_constant(entry, where) for entry, where in entries(data, "constant", path.name))
@@ -163,6 +169,8 @@ def read_table(path: Path) -> TableContract:
         id=data["id"],
         label_zh=zh,
         label_en=en,
+        row_zh=data["row"]["zh"],
+        counter_zh=data["row"]["counter"],
         key=tuple(data["key"]),
         source=data["source"],
         sheets=dict(sheets),

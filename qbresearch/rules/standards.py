@@ -6,7 +6,7 @@ status; :func:`load_standard` refuses a file in which one does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -183,48 +183,75 @@ class Standard:
         return int(self.rounding[name].value)
 
     def unverified(self) -> tuple[str, ...]:
-        """One sentence for every entry of status ``unverified``, for the pages that rest on it."""
+        """One sentence per source of entries of status ``unverified``, for the pages that rest on them.
+
+        Scope rules that the text leaves open are not repeated here: where they stand the other reading is shown.
+        """
         cited = [
-            *((f"{RULE_LABELS[name]}（{limit.value:g} {limit.citation.unit}）", limit.citation)
-              for name, limit in self.rules.items()),
+            *((f"{RULE_LABELS[name]}（{limit.value:g}）", limit.citation) for name, limit in self.rules.items()),
             *((f"指标 {i.code} 的计数口径", i.citation) for i in self.indicators),
-            *((f"范围：{rule.label_zh}", rule.citation) for rule in self.scope.values()),
+            *((f"范围：{rule.label_zh}", rule.citation) for rule in self.scope.values() if not rule.other_reading),
             *((f"拆分：{SPLIT_LABELS[kind]}", split.citation) for kind, split in self.splits.items()),
             *((f"取整：{ROUNDING_LABELS[name]}", limit.citation) for name, limit in self.rounding.items()),
             *((f"{c} {s} 标准 {limit.value:g}", limit.citation) for (c, s), limit in self.thresholds.items()),
             *((f"{s} 上限 {limit.value:g}", limit.citation) for (_, s), limit in self.caps.items()),
         ]
-        return tuple(
-            f"{what}未能在正式文本中核实，只见于{self.sources[c.source].title}"
-            for what, c in cited
-            if c.status == "unverified"
-        )
+        found: dict[str, list[str]] = {}
+        for what, citation in cited:
+            if citation.status == "unverified":
+                found.setdefault(self.sources[citation.source].title, []).append(what)
+        return tuple(f"{'、'.join(whats)}未能在正式文本中核实，只见于{title}" for title, whats in found.items())
 
     def tidy(self) -> pd.DataFrame:
-        """Every cited entry in one row: entry, value, unit, status, clause, quotation, source."""
+        """Every threshold, cap, rule, scope case, split and rounding in one row: entry, value, unit, status, clause,
+        quotation, source, remark (how the value follows from the quotation, and notes)."""
         rows = [
-            *((f"{i.code} {i.label_zh}", f"× {i.scale:g}", i.unit_zh, i.citation) for i in self.indicators),
-            *((f"{c} {self.stage(s).label_zh} 标准", f"≥ {v.value:g}", v.citation.unit, v.citation)
+            *((f"{c} {self.stage(s).label_zh} 标准", f"≥ {v.value:g}", v.citation)
               for (c, s), v in self.thresholds.items()),
-            *((f"{STATISTIC_LABELS[n]} {self.stage(s).label_zh} 上限", f"≤ {v.value:g}", v.citation.unit, v.citation)
+            *((f"{STATISTIC_LABELS[n]} {self.stage(s).label_zh} 上限", f"≤ {v.value:g}", v.citation)
               for (n, s), v in self.caps.items()),
-            *((RULE_LABELS[n], f"{v.value:g}", v.citation.unit, v.citation) for n, v in self.rules.items()),
-            *((f"范围：{r.label_zh}", _scope_words(r), r.citation.unit, r.citation) for r in self.scope.values()),
-            *((f"拆分：{SPLIT_LABELS[t]}", "：".join(f"{w:g}" for w in s.weights.values()), s.citation.unit, s.citation)
+            *((RULE_LABELS[n], f"≥ {v.value:g}", v.citation) for n, v in self.rules.items()),
+            *((f"范围：{r.label_zh}", _scope_words(r), r.citation) for r in self.scope.values()),
+            *((f"拆分：{SPLIT_LABELS[t]}", "：".join(f"{w:g}" for w in s.weights.values()), s.citation)
               for t, s in self.splits.items()),
-            *((ROUNDING_LABELS[n], f"{v.value:g}", v.citation.unit, v.citation) for n, v in self.rounding.items()),
+            *((ROUNDING_LABELS[n], f"{v.value:g}", v.citation) for n, v in self.rounding.items()),
         ]
         return pd.DataFrame(
             [
-                (what, value, unit, STATUS_LABELS[c.status], c.clause, c.quote, self.sources[c.source].title)
-                for what, value, unit, c in rows
+                (what, value, c.unit, STATUS_LABELS[c.status], c.clause, c.quote, self.sources[c.source].title,
+                 "；".join(filter(None, (c.reading, c.note))))
+                for what, value, c in rows
             ],
-            columns=["entry", "value", "unit", "status", "clause", "quote", "source"],
+            columns=["entry", "value", "unit", "status", "clause", "quote", "source", "remark"],
+        )
+
+    def definitions(self, stage: str) -> pd.DataFrame:
+        """How every indicator is computed at a stage: code, label, formula (Chinese), unit, shared, remark, status,
+        source."""
+        label = load_table(self.table).label
+        rows = [
+            (i.code, i.label_zh, _formula_words(i, stage, label), i.unit_zh, "按学段折算分摊" if i.shared else "按学段直接计",
+             i.citation.note, STATUS_LABELS[i.citation.status], self.sources[i.citation.source].title)
+            for i in self.indicators
+        ]
+        return pd.DataFrame(
+            rows, columns=["code", "label", "formula", "unit", "shared", "remark", "status", "source"]
         )
 
 
+def _formula_words(indicator: Indicator, stage: str, label: Callable[[str], str]) -> str:
+    """The numerator in the words of the column contract, over students."""
+    if stage in indicator.rate:
+        return f"{label(indicator.rate[stage])}（数据本身已是生均值）"
+    plus = "＋".join(label(name) for name in indicator.add[stage])
+    minus = "".join(f"－{label(name)}" for name in indicator.subtract.get(stage, ()))
+    several = len(indicator.add[stage]) > 1 or minus
+    numerator = f"（{plus}{minus}）" if several else plus
+    return f"{numerator}÷学生数" + (f"×{indicator.scale:g}" if indicator.scale != 1 else "")
+
+
 STATISTIC_LABELS = {CV: "差异系数", COMPOSITE_CV: "综合差异系数"}
-RULE_LABELS = {"school_min_met": "每校至少达标的项数", "school_floor_ratio": "余项的下限"}
+RULE_LABELS = {"school_min_met": "每校至少达标的项数", "school_floor_ratio": "余项与标准之比的下限"}
 ROUNDING_LABELS = {"value_decimals": "指标值显示", "cv_decimals": "差异系数显示", "fragile_decimals": "临界检验"}
 SPLIT_LABELS = {"nine_year": "九年一贯制学校", "complete_secondary": "完全中学", "twelve_year": "十二年一贯制学校"}
 

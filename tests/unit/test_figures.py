@@ -238,8 +238,8 @@ def test_distribution_shows_every_school_with_a_value_in_the_mark_of_its_verdict
              if isinstance(c, mpl.collections.PathCollection) and len(c.get_offsets())}  # fmt: skip
     assert drawn == {style.PALETTE["met"]: 2, style.PALETTE["not_met"]: 1}
     assert "另有 1 所缺数据" in grid[0].get_xlabel()
-    assert figures.plot_groups(groups())[0].get_xlabel() == "学校数值（人）；另有 1 所缺数据"
-    assert grid[1].get_xlabel() == "学校数值（㎡）"
+    assert figures.plot_groups(groups())[0].get_xlabel() == "数值（人）；另有 1 所缺数据"
+    assert grid[1].get_xlabel() == "数值（㎡）"
     assert {"标准 4.5", "标准 5.8"} <= set(words(grid))
     assert not any(line.get_linestyle() == "--" for line in grid[2].lines)
 

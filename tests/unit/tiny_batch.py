@@ -6,6 +6,7 @@ Run as a program, it runs the batch of an existing project, for the tests that k
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -119,6 +120,8 @@ def outputs_of(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # A test run started in the background inherits an ignored Ctrl-C; the run under test must hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run_batch(plan_of(Project(Path(sys.argv[1]))), workers=2, timeout=60)
     except KeyboardInterrupt:
