@@ -142,8 +142,10 @@ def groups_sentence(groups: pd.DataFrame, words: dict[str, str], *, place: str, 
     """
     per = groups.drop_duplicates("indicator").assign(total=lambda d: d["between"] + d["within"])
     per = per[per["total"] > 0]
-    if per.empty or groups["group"].nunique() == 1:
-        return f"{place}：只有一组，或没有差异，不作组间比较。"
+    if groups["group"].nunique() == 1:
+        return f"{place}：只有一组，不作组间比较。"
+    if per.empty:
+        return f"{place}：没有一项指标可以分解（各项都有缺失，或各校没有差异）。"
     top = per.loc[(per["between"] / per["total"]).idxmax()]
     rows = groups[groups["indicator"] == top["indicator"]].sort_values("mean")
     share = fixed_point(top["between"] / top["total"] * 100, 1)
@@ -178,15 +180,19 @@ def years_sentence(years: pd.DataFrame, *, place: str, decimals: int) -> str:
     )
 
 
-def counties_sentence(counties: pd.DataFrame, largest: str, *, place: str) -> str:
-    """How many counties of a set meet the standard.
+def counties_sentence(counties: pd.DataFrame, cvs: pd.DataFrame, *, place: str, decimals: int) -> str:
+    """How many counties of a set meet the standard, and where the largest coefficient of variation stands.
 
     Parameters
     ----------
     counties : DataFrame
         ``AttainmentResult.county_table`` of one year and stage.
-    largest : str
-        The county and indicator with the largest coefficient of variation, in words.
+    cvs : DataFrame
+        ``county`` (name), ``short`` and ``cv`` of the counties with more than one school.
+    place : str
+        Year and stage in words.
+    decimals : int
+        Decimals of coefficients of variation.
     """
     tally = [
         f"{word} {int((counties['verdict'] == code).sum())} 个"
@@ -196,7 +202,12 @@ def counties_sentence(counties: pd.DataFrame, largest: str, *, place: str) -> st
     judged = "资源配置" + "、".join(tally) if tally else "该指标集没有标准，不作判定"
     single = int((counties["schools"] == 1).sum())
     alone = f"；{single} 个县只有一所学校（一个单位），没有校际差异可言" if single else ""
-    return f"{place}：共 {len(counties)} 个县（单元），{judged}{alone}；差异系数最大的是{largest}。"
+    known = cvs.dropna(subset=["cv"])
+    largest = ""
+    if len(known):
+        top = known.loc[known["cv"].idxmax()]
+        largest = f"；差异系数最大的是{top['county']}的{top['short']}（{fixed_point(top['cv'], decimals)}）"
+    return f"{place}：共 {len(counties)} 个县（单元），{judged}{alone}{largest}。"
 
 
 def scope_sentence(

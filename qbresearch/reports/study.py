@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qbresearch.errors import InputError
+from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import FigureBlock, FindingBlock, OpeningBlock, RecordBlock, TableBlock
 from qbresearch.exhibits.sentences import scope_sentence
 from qbresearch.exhibits.style import figure_png, use_style
@@ -155,6 +155,23 @@ class Study:
         """Verdicts for every year loaded."""
         return assess(self.indicators)
 
+    @cached_property
+    def county(self) -> pd.Series:
+        """The row of ``AttainmentResult.county_table`` that the notebook is about.
+
+        Raises
+        ------
+        InputError
+            The parameters name more than one county or stage.
+        """
+        counties = self.attainment.county_table()
+        if len(counties) != 1:
+            raise InputError(
+                "这里要且只要一个县的一个学段", where=f"数据 {self.source_id}，{self.year_label}",
+                found=f"{len(counties)} 个县域学段", expected="county_code 与 stage 各填一个", fix="补上这两个参数",
+            )
+        return counties.iloc[0]
+
     @property
     def schools(self) -> pd.DataFrame:
         """Schools of the study's year as read from the raw files, whether judged or not."""
@@ -265,7 +282,7 @@ class Study:
 
     def record(self) -> RecordBlock:
         """What the index of reports lists about this county, year and stage."""
-        county = self.attainment.county_table().iloc[0]
+        county = self.county
         values: dict[str, Any] = {
             "county_name": self.county_name,
             "school_year": self.school_year,
@@ -277,6 +294,8 @@ class Study:
             "schools_met": int(county["schools_met"]) if county["schools_verdict"] else None,
             "cv_over_cap": int(county["cv_over_cap"]),
             "indicators": len(self.standard.indicators),
+            "row": self.row,
+            "counter": self.counter,
             "rule_unverified": bool(self.school_rule_unverified and county["schools_verdict"]),
             "largest_cv": None if pd.isna(county["largest_cv"]) else float(county["largest_cv"]),
             "largest_cv_label": county["largest_cv_label"],
@@ -289,12 +308,12 @@ class Study:
         One row for the school rule, one per indicator's coefficient of variation, one for the composite where the
         standard caps it.
         """
-        return verdict_rows(self.attainment, self.standard, self.stage)
+        return verdict_rows(self.county, self.attainment.dispersion_table(), self.standard)
 
 
-def verdict_rows(result: AttainmentResult, standard: Standard, stage: str) -> pd.DataFrame:
+def verdict_rows(county: pd.Series, dispersion: pd.DataFrame, standard: Standard) -> pd.DataFrame:
     """The parts of one county's verdict as rows; see :meth:`Study.rules`."""
-    county, rows = result.county_table().iloc[0], []
+    stage, rows = str(county["stage"]), []
     if county["schools_verdict"]:
         rule, floor = standard.rules["school_min_met"], standard.rules["school_floor_ratio"]
         limit = f"每校至少 {rule.value:g} 项达标，余项不低于标准的 {floor.value:.0%}"
@@ -303,7 +322,7 @@ def verdict_rows(result: AttainmentResult, standard: Standard, stage: str) -> pd
     cap = standard.cap(CV, stage)
     decimals = standard.decimals("cv_decimals")
     if cap is not None:
-        for row in result.dispersion_table().itertuples():
+        for row in dispersion.itertuples():
             rows.append(
                 (f"{row.label} 差异系数", fixed_point(row.cv, decimals), f"≤ {fixed_point(cap.value, 2)}", row.verdict, cap)
             )
@@ -352,11 +371,13 @@ def open_study(
     Raises
     ------
     InputError
-        Unknown source, county, standard or stage, or data that have not been built.
+        Unknown source, county, school year, standard or stage, or data that have not been built.
     """
     use_style()
     found = find_project(project)
     data = load_schools(found, source_id, county_code=county_code or None)
+    years = sorted(int(year) for year in data.frame["school_year"].dropna().unique())
+    check_choice(school_year, years, name="学年", where=f"数据 {source_id} {county_code}".strip())
     standard = load_standard(standard_id, on=school_year_start(school_year))
     if stage:
         standard.stage(stage)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_attainment_map
 from qbresearch.results.dispersion import Moments, grouped_moments, moments_table, unit_groups
 from qbresearch.results.indicators import UNIT, IndicatorTable
@@ -222,9 +223,22 @@ class AttainmentResult:
         return f"{len(counties)} 个县域学段中 {reached} 个达标；学校：{tally}"
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
-        """School x indicator attainment map of the schools judged."""
-        data = self.tidy().rename(columns={"school_name": "school"})
-        return plot_attainment_map(data.assign(label=data["short"]), ax=ax)
+        """School x indicator attainment map of the schools judged: one county, year and stage."""
+        return plot_attainment_map(self.attainment_map(), ax=ax)
+
+    def attainment_map(self, *, most: int | None = None) -> pd.DataFrame:
+        """What the attainment map draws: ``school`` (with the end of its code where a name stands twice), ``label``,
+        ``ratio``, ``verdict``; with ``most`` only the schools that meet fewest indicators."""
+        schools = self.school_table()
+        first = schools.sort_values(["met", "school_code"], kind="stable")["school_code"].head(most or len(schools))
+        twice = schools["school_name"].duplicated(keep=False)
+        names = schools["school_name"].astype(str).mask(
+            twice, schools["school_name"].astype(str) + "（" + schools["school_code"].astype(str).str[-4:] + "）"
+        )
+        shown = dict(zip(schools["school_code"], names, strict=True))
+        data = self.tidy()
+        data = data[data["school_code"].isin(first)]
+        return data.assign(school=data["school_code"].map(shown), label=data["short"])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: counties, coefficients of variation and schools as records."""
@@ -252,10 +266,20 @@ def assess(table: IndicatorTable) -> AttainmentResult:
         the coefficient of variation has no meaning. ``fragile`` marks a verdict that rounding to the
         standard's ``fragile_decimals``, or one person or thing more or less, would flip.
 
+    Raises
+    ------
+    InputError
+        The table has no rows.
+
     Source
     ------
     Thresholds, caps and the school rule: the entries of the standard, each with its citation.
     """
+    if not len(table.keys):
+        raise InputError(
+            "没有一所学校可以判定", where=f"标准 {table.standard.id}", found="0 所学校", expected="至少一所",
+            fix="核对县、学年与学段",
+        )
     groups, keys = unit_groups(table.keys, UNIT)
     moments = grouped_moments(table.values, table.students, groups, len(keys))
     return AttainmentResult(

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from qbresearch.errors import InputError
+from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.figures import plot_cv_caps
 from qbresearch.results.indicators import UNIT, IndicatorTable
 from qbresearch.rules.standards import Standard
@@ -406,6 +406,7 @@ def compare_groups(table: IndicatorTable, *, by: str = "location") -> pd.DataFra
         One row per indicator and group: ``indicator, label, short, unit, group, schools, students, mean, sd, cv`` of
         the group, and ``between``, ``within`` of the unit (parts of CV²; NaN while a value is missing).
     """
+    check_choice(by, list(table.keys.columns), name="分组列", where="group_by")
     frame = measure_dispersion(table, by=(by,)).table.rename(columns={by: "group"})
     parts = {}
     for column, code in enumerate(table.codes):

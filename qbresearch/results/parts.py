@@ -52,12 +52,19 @@ def stage_parts(
     Raises
     ------
     InputError
-        The table was made for another contract than the standard's, or no school is left.
+        The table was made for another contract than the standard's, a school has no type, a campus has no school, or
+        no school is left.
     """
     if contract.id != standard.table:
         raise InputError(
             "数据与标准不配套", where=f"标准 {standard.id}", found=f"数据是“{contract.label_zh}”（{contract.id}）",
             expected=f"列约定为 {standard.table} 的数据", fix="换用与数据配套的标准（standard_id）",
+        )
+    if "school_type" in schools and schools["school_type"].isna().any():
+        nameless = schools[schools["school_type"].isna()]
+        raise InputError(
+            "有学校没有办学类型", where="办学类型", found=f"{len(nameless)} 所：" + "、".join(nameless["school_name"].astype(str).head(5)),
+            expected="每所学校一种办学类型", fix="补上办学类型；它决定学段、拆分与是否纳入评估",
         )
     schools, merged = _merge_campuses(_zero_untaught(schools, contract), contract)
     pieces, left_out = [], []

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qbresearch.errors import InputError
 from qbresearch.results.attainment import AttainmentResult, assess, at_least, at_most, round_half_up
 from qbresearch.results.indicators import IndicatorTable
 from qbresearch.results.needs import sum_shortfalls
@@ -87,7 +88,7 @@ def test_a_school_exactly_at_every_threshold_passes() -> None:
     result = assess(table_of(primary()))
     row = school_row(result)
     assert (row["verdict"], row["met"], row["missing"], row["below_floor"]) == ("met", 7, 0, 0)
-    assert row["reason"] == "7/7 项达标"
+    assert row["reason"] == "7 项中 7 项达标"
     assert indicator_row(result, "L1")[["threshold", "ratio", "margin", "shortfall"]].tolist() == [4.2, 1, 0, 0]
     assert indicator_row(result, "L1")["clause"] == "资源配置"
 
@@ -102,17 +103,17 @@ def test_junior_schools_are_judged_by_their_own_thresholds() -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict", "met", "below", "reason"),
     [
-        ({"L7": 2.0}, "met", 6, 0, "6/7 项达标"),
-        ({"L7": 0.85 * 2.3}, "met", 6, 0, "6/7 项达标"),
-        ({"L7": 0.85 * 2.3 - 1e-6}, "not_met", 6, 1, "6/7 项达标，有指标不足标准的 85%"),
-        ({"L7": 0.0}, "not_met", 6, 1, "6/7 项达标，有指标不足标准的 85%"),
-        ({"L7": 2.2, "L6": 1900.0}, "not_met", 5, 0, "5/7 项达标，少于 6 项"),
-        ({"L7": 2.2, "L6": 100.0}, "not_met", 5, 1, "5/7 项达标，少于 6 项，有指标不足标准的 85%"),
-        ({"L7": NAN}, "undecided", 6, 0, "6/7 项达标，缺 1 项数据"),
-        ({"L7": NAN, "L6": 1900.0}, "undecided", 5, 0, "5/7 项达标，缺 1 项数据"),
-        ({"L7": NAN, "L6": 1000.0}, "not_met", 5, 1, "5/7 项达标，有指标不足标准的 85%，缺 1 项数据"),
-        ({"L7": NAN, "L6": 1900.0, "L5": 7.0}, "not_met", 4, 0, "4/7 项达标，少于 6 项，缺 1 项数据"),
-        (dict.fromkeys(CODES, NAN), "undecided", 0, 0, "0/7 项达标，缺 7 项数据"),
+        ({"L7": 2.0}, "met", 6, 0, "7 项中 6 项达标"),
+        ({"L7": 0.85 * 2.3}, "met", 6, 0, "7 项中 6 项达标"),
+        ({"L7": 0.85 * 2.3 - 1e-6}, "not_met", 6, 1, "7 项中 6 项达标；网络多媒体教室为标准的 85%，低于 85%"),
+        ({"L7": 0.0}, "not_met", 6, 1, "7 项中 6 项达标；网络多媒体教室为标准的 0%，低于 85%"),
+        ({"L7": 2.2, "L6": 1900.0}, "not_met", 5, 0, "7 项中 5 项达标，少于 6 项"),
+        ({"L7": 2.2, "L6": 100.0}, "not_met", 5, 1, "7 项中 5 项达标，少于 6 项；教学仪器设备值为标准的 5%，低于 85%"),
+        ({"L7": NAN}, "undecided", 6, 0, "7 项中 6 项达标；缺 1 项数据"),
+        ({"L7": NAN, "L6": 1900.0}, "undecided", 5, 0, "7 项中 5 项达标；缺 1 项数据"),
+        ({"L7": NAN, "L6": 1000.0}, "not_met", 5, 1, "7 项中 5 项达标；教学仪器设备值为标准的 50%，低于 85%；缺 1 项数据"),
+        ({"L7": NAN, "L6": 1900.0, "L5": 7.0}, "not_met", 4, 0, "7 项中 4 项达标，少于 6 项；缺 1 项数据"),
+        (dict.fromkeys(CODES, NAN), "undecided", 0, 0, "7 项中 0 项达标；缺 7 项数据"),
     ],
 )
 def test_six_of_seven_and_none_below_the_floor(changes, verdict, met, below, reason) -> None:
@@ -127,6 +128,37 @@ def test_what_a_school_lacks_is_stated_in_people_and_things() -> None:
     assert indicator_row(result, "L4")[["margin", "shortfall"]].tolist() == pytest.approx([-0.5, 250])
     assert indicator_row(result, "L6")[["margin", "shortfall"]].tolist() == pytest.approx([-500, 250_000])
     assert indicator_row(result, "L6")["counted"] == "元"
+
+
+def test_people_and_things_are_rounded_up_school_by_school_and_areas_are_not() -> None:
+    result = assess(table_of(primary(L1=3.7, L4=4.0), students=500))
+    assert indicator_row(result, "L1")["whole_shortfall"] == 3
+    assert np.isnan(indicator_row(result, "L4")["whole_shortfall"])
+    assert indicator_row(result, "L2")["whole_shortfall"] == 0
+    assert indicator_row(result, "L1")["one_unit"] == pytest.approx(0.2)
+    assert np.isnan(indicator_row(result, "L6")["one_unit"])
+
+
+def test_what_makes_a_verdict_fragile_is_named() -> None:
+    result = assess(table_of(primary(L1=4.196, L2=1.1, L4=4.496), students=500))
+    assert indicator_row(result, "L1")["fragile_by"] == "取整、增减一个单位"
+    assert indicator_row(result, "L2")["fragile_by"] == "增减一个单位"
+    assert indicator_row(result, "L4")["fragile_by"] == "取整"
+    assert indicator_row(result, "L6")["fragile_by"] == ""
+
+
+def test_schools_of_one_name_stay_apart_in_the_attainment_map() -> None:
+    table = table_of(primary(), primary(L1=1.0))
+    table = replace(table, keys=table.keys.assign(school_name="同名小学"))
+    drawn = assess(table).attainment_map()
+    assert drawn["school"].nunique() == 2
+    assert assess(table).attainment_map(most=1)["ratio"].min() < 1
+
+
+def test_nothing_to_judge_is_refused() -> None:
+    table = table_of(primary())
+    with pytest.raises(InputError, match="没有一所学校可以判定"):
+        assess(table.select(np.array([False])))
 
 
 def test_binary_noise_below_a_threshold_is_met_and_lacks_nothing() -> None:
