@@ -25,6 +25,7 @@ from qbresearch.errors import (
     InputError,
     QbError,
     check_choice,
+    system_refusal,
 )
 from qbresearch.project import Project, find_project
 
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from qbresearch.reports.batch import Plan
 
 SHOWN_PROBLEMS = 30
+PROBLEM_HEADINGS = {
+    "file": "文件", "sheet": "工作表", "row": "行", "column": "列", "level": "级别", "found": "看到", "expected": "应为",
+    "fix": "处理办法", "source": "来源",
+}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 EPILOG = """退出码：0 完成；1 检查发现问题；2 输入有误；3 部分任务失败；130 被中断。
 县没有达标是结果，不是错误，退出码仍为 0。"""
 
@@ -47,9 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except QbError as error:
         print(f"qbresearch：{error}", file=sys.stderr)
         return error.exit_code
-    except PermissionError as error:
-        print(f"qbresearch：没有写入权限，或文件正在 Excel、WPS 中打开：{error.filename}", file=sys.stderr)
-        return EXIT_INPUT
     except KeyboardInterrupt:
         print("\n已中断。已完成的部分都已保存，再次运行同一命令会接着做。", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -57,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone; nothing is wrong and nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        if (refusal := system_refusal(error)) is None:
+            raise
+        print(f"qbresearch：{refusal}", file=sys.stderr)
+        return refusal.exit_code
 
 
 def _speak_utf8() -> None:
@@ -99,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=_ChineseFormatter,
         add_help=False,
+        allow_abbrev=False,
     )
     _help_option(parser)
     parser.add_argument("--project", type=Path, metavar="文件夹", help="项目文件夹；默认从当前文件夹向上寻找")
@@ -110,7 +119,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _verb(verbs: Any, name: str, run: Any, summary: str, description: str) -> argparse.ArgumentParser:
     parser = verbs.add_parser(
-        name, help=summary, description=description, epilog=EPILOG, formatter_class=_ChineseFormatter, add_help=False
+        name, help=summary, description=description, epilog=EPILOG, formatter_class=_ChineseFormatter, add_help=False,
+        allow_abbrev=False,
     )
     _help_option(parser)
     parser.set_defaults(verb=run)
@@ -179,7 +189,7 @@ def _add_run(verbs: Any) -> None:
         "一个失败不影响其他；中断后再次运行会接着做；没有变化的不重做。\n\n"
         "例：qbresearch run demo\n    qbresearch run demo --explain",
     )
-    parser.add_argument("batch", metavar="批次", help="批次名（notebooks/batches/批次.toml）或文件路径")
+    parser.add_argument("batch", metavar="批次", help="批次名（notebooks/batches/批次.toml）")
     parser.add_argument("--explain", action="store_true", help="只说明每个任务会不会运行及原因，不运行")
     parser.add_argument("--only", metavar="文字", help="只运行名称含此文字的任务")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="个数", help="同时运行几个，默认为处理器核数")
@@ -198,11 +208,11 @@ def _add_publish(verbs: Any) -> None:
 def _add_show(verbs: Any) -> None:
     parser = _verb(
         verbs, "show", _show, "列出标准、列约定、数据、笔记本或批次",
-        "列出可用的内容；给出名称时列出它的细目。\n\n"
+        "列出可用的内容；给出标准、列约定或来源的名称时列出它的细目。\n\n"
         "例：qbresearch show standards\n    qbresearch show standards national-2017\n    qbresearch show sources",
     )
     parser.add_argument("what", choices=tuple(_SHOWN), metavar="内容", help="、".join(_SHOWN))
-    parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称")
+    parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称；笔记本与批次没有细目，只核对有没有")
 
 
 # --- verbs -------------------------------------------------------------------------------------------------------
@@ -213,6 +223,11 @@ def _template(arguments: argparse.Namespace) -> int:
     from qbresearch.rules.columns import load_table
 
     path: Path = arguments.path
+    if path.is_dir():
+        raise InputError(
+            "给出的是文件夹，不是文件名", where=str(path), found="一个文件夹", expected="要生成的文件，如 我县2024学年.xlsx",
+            fix="在文件夹后面写上文件名",
+        )
     _check_folder(path)
     if path.suffix.lower() != ".xlsx":
         path = path.with_name(path.name + ".xlsx")
@@ -244,14 +259,22 @@ def _verify(arguments: argparse.Namespace) -> int:
         load_table(table)
     standards = check_standards()
     print(f"规则文件完好：{len(standards)} 个标准或指标集，{len(list_tables())} 个列约定。")
-    found = 0
+    found, faulty = 0, False
     for source_id in arguments.sources or list_sources(project.raw):
-        source = open_source(project.raw, source_id)
-        problems = verify_source(source)
+        try:
+            source = open_source(project.raw, source_id)
+            problems = verify_source(source)
+        except InputError as error:
+            # One faulty passport must not hide what is wrong with the other sources.
+            print(f"qbresearch：{error}", file=sys.stderr)
+            faulty = True
+            continue
         found += len(problems)
         print(f"{source_id}：{len(source.files)} 个文件，" + (f"{len(problems)} 处不符" if len(problems) else "与护照一致"))
         if len(problems):
             _print_frame(problems, ["file", "problem", "found", "expected", "fix"])
+    if faulty:
+        return EXIT_INPUT
     return EXIT_FINDINGS if found else EXIT_DONE
 
 
@@ -275,32 +298,64 @@ def _build(arguments: argparse.Namespace) -> int:
     if arguments.problems:
         _check_folder(arguments.problems)
         check_choice(arguments.problems.suffix.lower(), (".xlsx", ".csv"), name="文件类型", where="--problems")
-    results = []
-    for source_id in arguments.sources or list_sources(project.raw):
-        result = build_source(project, source_id, progress=lambda files: _progress(files, source_id, "个文件"))
-        results.append(result)
+    sources = arguments.sources or list_sources(project.raw)
+    if not sources:
+        print("data/raw 中还没有来源，没有要处理的数据。把收到的文件放进 data/raw/<来源>/，再运行 qbresearch verify --write <来源>")
+        return EXIT_DONE
+    refused, problems = False, []
+    for source_id in sources:
+        try:
+            result = build_source(project, source_id, progress=lambda files: _progress(files, source_id, "个文件"))
+        except InputError as error:
+            # One faulty source must not keep the others from being built.
+            print(f"qbresearch：{error}", file=sys.stderr)
+            refused = True
+            problems.append(_refusal_row(error, source_id))
+            continue
+        refused |= result.status == "refused"
+        problems.append(result.tidy())
         print(result.summary())
         if len(result.problems):
-            _print_frame(result.problems.head(SHOWN_PROBLEMS), ["file", "sheet", "row", "column", "level", "found", "expected", "fix"])
+            shown = ["file", "sheet", "row", "column", "level", "found", "expected", "fix"]
+            _print_frame(result.problems.head(SHOWN_PROBLEMS), shown)
             if len(result.problems) > SHOWN_PROBLEMS:
                 print(f"  ……另有 {len(result.problems) - SHOWN_PROBLEMS} 处，用 --problems 文件.xlsx 全部保存")
     if arguments.problems:
-        _save_problems(pd.concat([r.tidy() for r in results]), arguments.problems)
-    return EXIT_INPUT if any(r.status == "refused" for r in results) else EXIT_DONE
+        _save_problems(pd.concat(problems), arguments.problems)
+    return EXIT_INPUT if refused else EXIT_DONE
+
+
+def _refusal_row(error: InputError, source_id: str) -> pd.DataFrame:
+    """A source that was refused as a whole, as a row of the list of problems."""
+    from qbresearch.raw.reading import Problems
+
+    problems = Problems(error.where)
+    problems.add("—", "—", "—", f"{error.problem}：{error.found}", error.expected, error.fix)
+    return problems.frame().assign(source=source_id)
 
 
 def _save_problems(problems: pd.DataFrame, path: Path) -> None:
+    """Save problems so that no text that came from a received file can become a formula."""
     from io import BytesIO
 
-    from qbresearch.provenance import write_bytes
+    from openpyxl import Workbook
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-    headings = {"file": "文件", "sheet": "工作表", "row": "行", "column": "列", "level": "级别", "found": "看到",
-                "expected": "应为", "fix": "处理办法", "source": "来源"}
+    from qbresearch.provenance import write_bytes
+    from qbresearch.raw.workbooks import put_text
+
+    table = problems.rename(columns=PROBLEM_HEADINGS).astype(str)
     buffer = BytesIO()
     if path.suffix.lower() == ".csv":
-        problems.rename(columns=headings).to_csv(buffer, index=False, encoding="utf-8-sig")
+        table.map(lambda text: f"'{text}" if text.startswith(FORMULA_STARTS) else text).to_csv(
+            buffer, index=False, encoding="utf-8-sig"
+        )
     else:
-        problems.rename(columns=headings).to_excel(buffer, index=False)
+        workbook = Workbook()
+        for row, texts in enumerate([list(table.columns), *table.itertuples(index=False)], 1):
+            for column, text in enumerate(texts, 1):
+                put_text(workbook.active.cell(row, column), ILLEGAL_CHARACTERS_RE.sub("", text))
+        workbook.save(buffer)
     write_bytes(path, buffer.getvalue())
     print(f"全部 {len(problems)} 处问题已存入 {path}")
 
@@ -364,6 +419,12 @@ def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, A
             )
         data = load_schools(find_project(arguments.project), arguments.source, county_code=arguments.county)
         return data.frame, data.contract, data.county_names()
+    given = [f"--{name}" for name in ("source", "county") if getattr(arguments, name)]
+    if given:
+        raise InputError(
+            "同时给了文件和数据来源", where="qbresearch assess", found=f"{arguments.file.name} 与 {'、'.join(given)}",
+            expected="一个文件，或 --source 来源 --county 代码", fix=f"去掉 {'、'.join(given)}，或去掉文件",
+        )
     if not arguments.file.exists():
         raise InputError("找不到文件", where=str(arguments.file), found="没有这个文件", expected=".xlsx 或 .csv", fix="核对路径")
     contract = load_table("school")
@@ -461,23 +522,28 @@ def _show_tables(arguments: argparse.Namespace) -> None:
 
 
 def _show_sources(arguments: argparse.Namespace) -> None:
-    from qbresearch.processed.store import read_provenance
+    from qbresearch.processed.store import read_provenance, why_outdated
     from qbresearch.raw.sources import KINDS, list_sources, open_source
 
     project = find_project(arguments.project)
     for source_id in [arguments.name] if arguments.name else list_sources(project.raw):
         source, built = open_source(project.raw, source_id), read_provenance(project, source_id)
-        print(f"{source_id:18} {KINDS[source.kind]}；{source.title}；" + (f"已处理 {built.rows} 行" if built else "尚未处理"))
+        state = f"已处理 {built.rows} 行" if built else "尚未处理"
+        if built and (changed := why_outdated(project, built)):
+            state += f"，但已过期（{changed}）"
+        print(f"{source_id:18} {KINDS[source.kind]}；{source.title}；{state}")
         if arguments.name and built:
             for code, years in built.years.items():
                 print(f"    {code}：{'、'.join(map(str, years))}")
 
 
-def _show_files(folder: str, pattern: str) -> Any:
+def _show_files(folder: str, pattern: str, what: str) -> Any:
     def show(arguments: argparse.Namespace) -> None:
-        root = find_project(arguments.project).notebooks / folder
-        for path in sorted(root.glob(pattern)):
-            print(path.stem)
+        names = sorted(p.stem for p in (find_project(arguments.project).notebooks / folder).glob(pattern))
+        if arguments.name:
+            names = [check_choice(arguments.name, names, name=what, where="qbresearch show")]
+        for name in names:
+            print(name)
 
     return show
 
@@ -486,8 +552,8 @@ _SHOWN = {
     "standards": _show_standards,
     "tables": _show_tables,
     "sources": _show_sources,
-    "notebooks": _show_files(".", "*.ipynb"),
-    "batches": _show_files("batches", "*.toml"),
+    "notebooks": _show_files(".", "*.ipynb", "笔记本"),
+    "batches": _show_files("batches", "*.toml", "批次"),
 }
 
 

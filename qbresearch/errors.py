@@ -7,6 +7,7 @@ command line prints it without a traceback. Everything else is a bug and keeps i
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 EXIT_DONE = 0
@@ -14,6 +15,23 @@ EXIT_FINDINGS = 1
 EXIT_INPUT = 2
 EXIT_RUNS_FAILED = 3
 EXIT_INTERRUPTED = 130
+_CLOSED = ("没有权限，或文件正在别的程序中打开", "关闭 Excel、WPS 中的同名文件，或换一个有权限的位置")
+_READ_ONLY = ("磁盘是只读的", "换一个可以写入的位置")
+_FULL = ("磁盘已满或超出配额", "腾出空间后再运行")
+_NO_FOLDER = ("路径中有一段是文件，不是文件夹", "换一个位置，或移走那个文件")
+SYSTEM_REFUSALS = {
+    errno.EACCES: _CLOSED,
+    errno.EPERM: _CLOSED,
+    errno.EROFS: _READ_ONLY,
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: ("文件超过了磁盘允许的大小", "换一个位置"),
+    errno.EISDIR: ("同名的是一个文件夹", "换一个文件名，或移走那个文件夹"),
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENAMETOOLONG: ("文件名太长", "换一个短一些的名字"),
+    errno.EIO: ("磁盘读写出错", "检查磁盘或网络盘的连接后再运行"),
+}
 
 
 class QbError(Exception):
@@ -40,10 +58,13 @@ class CitationError(InputError):
     """A cited file (standard, column contract, passport) breaks its own form."""
 
 
-class RunError(QbError):
-    """Some notebook runs of a batch failed; the others are kept."""
-
-    exit_code = EXIT_RUNS_FAILED
+def system_refusal(error: OSError) -> InputError | None:
+    """A sentence about a file that the system refuses, or ``None`` where the reason is no fault of the user's."""
+    if error.errno not in SYSTEM_REFUSALS:
+        return None
+    found, fix = SYSTEM_REFUSALS[error.errno]
+    where = str(error.filename or "（系统没有说是哪个文件）")
+    return InputError("文件不能读写", where=where, found=found, expected="可以读写的文件", fix=fix)
 
 
 def check_choice(value: object, allowed: Iterable[object], *, name: str, where: str) -> object:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
@@ -15,8 +16,11 @@ import pandas as pd
 
 PACKAGE = Path(__file__).parent
 REPORTED_PACKAGES = (
-    "qbresearch", "numpy", "pandas", "scipy", "statsmodels", "seaborn", "matplotlib", "papermill", "openpyxl", "pyarrow",
+    "qbresearch", "numpy", "pandas", "scipy", "statsmodels", "seaborn", "matplotlib", "papermill", "openpyxl",
+    "pyarrow",
 )
+# On Windows a virus scanner may hold a new file for a moment.
+REPLACE_PAUSES: tuple[float, ...] = (0.1, 0.2, 0.4) if os.name == "nt" else ()
 
 
 def file_sha256(path: Path) -> str:
@@ -42,7 +46,7 @@ def frame_sha256(frame: pd.DataFrame) -> str:
 
 @cache
 def code_sha256() -> str:
-    """SHA-256 over every module, template and cited file of the package, so that a changed rule is noticed."""
+    """SHA-256 over every .py and .toml file of the package, so that changed code or a changed rule is noticed."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in {".py", ".toml"}:
@@ -56,7 +60,22 @@ def package_versions() -> dict[str, str]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, never half of them."""
+    """Write a file so that a reader sees the old bytes or the new ones, never half of them.
+
+    Raises
+    ------
+    OSError
+        The system refuses; ``filename`` is the file asked for, not the hidden part that is written first.
+    """
+    try:
+        _write_part(path, data)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_part(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -65,10 +84,19 @@ def write_bytes(path: Path, data: bytes) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         os.chmod(part, 0o644)
-        os.replace(part, path)
+        _replace(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def _replace(part: str, path: Path) -> None:
+    for pause in REPLACE_PAUSES:
+        try:
+            return os.replace(part, path)
+        except PermissionError:
+            time.sleep(pause)
+    return os.replace(part, path)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from qbresearch.project import Project
 from qbresearch.provenance import code_sha256, file_sha256, frame_sha256, write_bytes, write_json
 from qbresearch.raw.checks import check_table
 from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS, Problems, read_file
-from qbresearch.raw.sources import Source, open_source, verify_source
+from qbresearch.raw.sources import PASSPORT, Source, open_source, verify_source
 from qbresearch.rules.columns import load_table
 
 
@@ -63,7 +63,7 @@ def check_files(source: Source, *, progress: Callable[[Iterable[Any]], Iterable[
     tables, problems = [], []
     for file in progress(source.files):
         try:
-            result = read_file(source.folder / file.name, contract)
+            result = read_file(source.folder / file.name, contract, name=file.name)
         except InputError as error:
             # One file that cannot be opened must not hide what is wrong with the others.
             unreadable = Problems(file.name)
@@ -99,7 +99,7 @@ def build_source(
         )
     recipe = Recipe(
         table=source.table,
-        passport_sha256=file_sha256(source.folder / "source.toml"),
+        passport_sha256=file_sha256(source.folder / PASSPORT),
         inputs={f.name: f.sha256 for f in source.files},
         code_sha256=code_sha256(),
     )

@@ -8,7 +8,6 @@ from qbresearch.processed.store import require_built, table_path
 from qbresearch.project import Project
 
 FRAMEWORKS = {"quality_2017": "national-2017", "basic_2012": "basic-2012"}
-COMPOSITE = "composite"
 
 
 def load_published(project: Project, *, standard_id: str, source_id: str = "published-cv") -> pd.DataFrame:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
-from qbresearch.provenance import file_sha256
+from qbresearch.provenance import code_sha256, file_sha256
 from qbresearch.raw.reading import PROBLEM_COLUMNS
+from qbresearch.raw.sources import PASSPORT, open_source
 from qbresearch.rules.columns import TableContract, load_table
 
 
@@ -117,13 +118,39 @@ def read_provenance(project: Project, source_id: str) -> TableProvenance | None:
         return None
 
 
+def why_outdated(project: Project, provenance: TableProvenance) -> str:
+    """What has changed since a table was built, in Chinese; empty when nothing has.
+
+    Raw files are compared by their size only: their bytes are read by ``verify`` and ``build``.
+    """
+    recipe, folder = provenance.recipe, project.raw / provenance.source
+    if not (folder / PASSPORT).is_file():
+        return f"data/raw/{provenance.source} 中没有 {PASSPORT}"
+    if file_sha256(folder / PASSPORT) != recipe.passport_sha256:
+        return f"护照 {PASSPORT} 在处理之后改过"
+    files = open_source(project.raw, provenance.source).files
+    sizes = {f.name: (folder / f.name).stat().st_size for f in files if (folder / f.name).is_file()}
+    if {f.name: f.sha256 for f in files} != recipe.inputs or sizes != {f.name: f.bytes for f in files}:
+        return "原始文件与处理时不同"
+    return "" if code_sha256() == recipe.code_sha256 else "程序或规则文件在处理之后改过"
+
+
+def _refuse_outdated(project: Project, provenance: TableProvenance) -> TableProvenance:
+    if changed := why_outdated(project, provenance):
+        raise InputError(
+            "处理好的表已经过期", where=f"data/processed/{provenance.source}", found=changed,
+            expected="由现在的原始数据、护照与程序生成的表", fix=f"运行 qbresearch build {provenance.source}",
+        )
+    return provenance
+
+
 def require_built(project: Project, source_id: str) -> TableProvenance:
-    """Provenance of a processed table that is there, whole and as it was written.
+    """Provenance of a processed table that is there, as it was written, and what a build would give today.
 
     Raises
     ------
     InputError
-        The source has not been built, or its table has been changed or deleted since.
+        The source has not been built, its table has been changed or deleted since, or what it rests on has changed.
     """
     provenance = read_provenance(project, source_id)
     if provenance is None or not provenance.is_intact(project):
@@ -132,7 +159,7 @@ def require_built(project: Project, source_id: str) -> TableProvenance:
             found="没有处理好的表" if provenance is None else "table.parquet 被改动或删除",
             expected="由 data/raw 生成、未经改动的表", fix=f"运行 qbresearch build {source_id}",
         )
-    return provenance
+    return _refuse_outdated(project, provenance)
 
 
 def load_schools(project: Project, source_id: str, *, county_code: str | None = None) -> SchoolTable:
@@ -141,7 +168,7 @@ def load_schools(project: Project, source_id: str, *, county_code: str | None = 
     Raises
     ------
     InputError
-        The source has not been built, its table has been changed since, it lists no schools, or no such county.
+        The source has not been built, or not since something changed; it lists no schools, or no such county.
     """
     provenance = require_built(project, source_id)
     contract = load_table(provenance.recipe.table)
@@ -183,4 +210,4 @@ class DataIndex:
 
     def _provenance(self, source_id: str) -> TableProvenance:
         check_choice(source_id, self.sources(), name="数据来源", where="data/processed")
-        return read_provenance(self.project, source_id)
+        return _refuse_outdated(self.project, read_provenance(self.project, source_id))

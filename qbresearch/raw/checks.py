@@ -7,7 +7,9 @@ import pandas as pd
 from qbresearch.raw.reading import NOTICE, PROBLEM_COLUMNS, Problems
 from qbresearch.rules.columns import Check, TableContract
 
-SUM_TOLERANCE = 1e-6
+# What adding binary fractions may leave over; the cells of one row are compared unrounded.
+ADDING_ERROR = 1e-6
+STAGE_LABELS = {"primary": "小学", "junior": "初中", "senior": "高中"}
 
 
 def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
@@ -22,7 +24,8 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
     -------
     DataFrame
         Problems with columns ``PROBLEM_COLUMNS``: empty required cells, repeated keys, sums that do not add up, parts
-        larger than their whole, implausible values per student, stages a school type does not teach, unknown parents.
+        larger than their whole, implausible values per student, stages a school type does not teach, parents that
+        are unknown, are campuses themselves or do not teach what the campus teaches.
     """
     problems: list[tuple] = []
     for file, rows in table.groupby("_file", sort=False, dropna=False):
@@ -66,7 +69,7 @@ def _check_blank(rows: pd.DataFrame, contract: TableContract, found: Problems) -
 def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     parts = rows[list(check.of)]
     complete = parts.notna().all(axis=1) & rows[check.column].notna()
-    wrong = complete & ((parts.sum(axis=1) - rows[check.column]).abs() > SUM_TOLERANCE)
+    wrong = complete & ((parts.sum(axis=1) - rows[check.column]).abs() > ADDING_ERROR)
     for index, row in rows[wrong].iterrows():
         found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
                   f"各分项之和 {parts.loc[index].sum():.12g}", check.fix)
@@ -74,7 +77,7 @@ def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found:
 
 def _check_at_most(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     whole = rows[list(check.of)].sum(axis=1, min_count=len(check.of))
-    for index, row in rows[rows[check.column] > whole + SUM_TOLERANCE].iterrows():
+    for index, row in rows[rows[check.column] > whole + ADDING_ERROR].iterrows():
         found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
                   f"不大于{'＋'.join(contract.label(c) for c in check.of)} {whole[index]:.12g}", check.fix)
 
@@ -107,7 +110,10 @@ def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) ->
 
 def _check_parents(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
     keys, label = ["county_code", "school_year"], contract.label("parent_code")
-    known = set(table[[*keys, "school_code"]].astype("string").itertuples(index=False, name=None))
+    known = {
+        tuple(map(str, school[:3])): school[3:]
+        for school in table[[*keys, "school_code", "counted", "school_type"]].itertuples(index=False, name=None)
+    }
     # A parent whose own code could not be read is there; the code is reported already.
     unread = {text for place in table["_place"] if (text := place.reported.get("school_code"))}
     campus = table["counted"].eq("no").fillna(False)
@@ -121,9 +127,25 @@ def _check_parents(table: pd.DataFrame, contract: TableContract, found: Problems
         if pd.isna(parent):
             found.add(*place.at("parent_code", label), None, "不计校数的校区须填所属学校",
                       "填所属学校的标识码，或把“是否计校数”改为“是”")
-        elif (str(row["county_code"]), str(row["school_year"]), str(parent)) not in known:
+        elif (key := (str(row["county_code"]), str(row["school_year"]), str(parent))) not in known:
             found.add(*place.at("parent_code", label), parent, "同县同学年表中已有的学校标识码",
                       "核对标识码，或补上所属学校")
+        elif known[key][0] == "no":
+            found.add(*place.at("parent_code", label), parent, "计校数的学校；这一所自己也是不计校数的校区",
+                      "填主校的标识码，或改正“是否计校数”")
+        elif lost := _stages_lost(row, known[key][1], contract):
+            type_label = contract.choice_labels("school_type")[known[key][1]]
+            found.add(*place.at("parent_code", label), parent, f"开设{'、'.join(lost)}的学校；这一所是{type_label}",
+                      "核对所属学校与办学类型，否则校区的学生、教师并不进去")
+
+
+def _stages_lost(campus: pd.Series, parent_type: object, contract: TableContract) -> list[str]:
+    """Chinese labels of the stages at which a campus has numbers and its school does not teach."""
+    if pd.isna(parent_type) or pd.isna(campus["school_type"]):
+        return []
+    lost = set(contract.stages_of(campus["school_type"])) - set(contract.stages_of(str(parent_type)))
+    held = {c.stage for c in contract.columns if c.stage in lost and c.name in campus and campus[c.name] > 0}
+    return [STAGE_LABELS.get(stage, stage) for stage in sorted(held)]
 
 
 def _check_stages(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:

@@ -27,8 +27,10 @@ NOTE_WORDS = ("注:", "注1", "说明:", "备注:", "填表", "填报", "审核"
 IGNORED_SHEETS = ("示例", "填写说明")
 HEADING_SEARCH_ROWS = 20
 MIN_HEADINGS = 2
-SUM_TOLERANCE = 0.005
+# Half of the last digit of a total printed with two decimals.
+TOTAL_ROUNDING = 0.005
 LONGEST_SHOWN = 40
+MIN_NUMBERS_OF_SCHOOL = 2
 KEY, NAME = "school_code", "school_name"
 
 
@@ -127,7 +129,7 @@ class _SheetTable:
         return next(m.words for m in self.mapped if m.column.name == column)
 
 
-def read_file(path: Path, contract: TableContract) -> ReadResult:
+def read_file(path: Path, contract: TableContract, *, name: str = "") -> ReadResult:
     """Read one .xlsx or .csv file against a column contract.
 
     Parameters
@@ -136,6 +138,9 @@ def read_file(path: Path, contract: TableContract) -> ReadResult:
         The file; it is opened for reading only.
     contract : TableContract
         What the file should hold.
+    name : str
+        What problems and ``_file`` call the file; a passport names files of subfolders with their path. By default
+        the name without folders.
 
     Returns
     -------
@@ -148,7 +153,8 @@ def read_file(path: Path, contract: TableContract) -> ReadResult:
     InputError
         The file cannot be opened at all (not a workbook, protected, unknown encoding).
     """
-    problems, notes = Problems(path.name), []
+    name = name or path.name
+    problems, notes = Problems(name), []
     tables, unknown = [], []
     for sheet in open_sheets(path):
         if sheet.name.startswith(IGNORED_SHEETS):
@@ -166,7 +172,7 @@ def read_file(path: Path, contract: TableContract) -> ReadResult:
     _report_absent_columns(tables, contract, problems)
     for constant in contract.constants:
         table[constant.name] = constant.value
-    table["_file"] = path.name
+    table["_file"] = name
     return ReadResult(_typed(table, contract), problems.frame(), tuple(notes))
 
 
@@ -190,16 +196,19 @@ def _read_sheet(
     sheet: Sheet, heading_row: int, mapped: list[_Mapped], contract: TableContract, problems: Problems, notes: list[str]
 ) -> _SheetTable:
     mapped, refused = _check_headings(sheet, heading_row, mapped, contract, problems)
-    records, totals = [], []
+    records, totals, remarks = [], [], []
     for number, row in enumerate(sheet.rows[heading_row + 1 :], heading_row + 2):
         kind = _row_kind(row, mapped)
         if kind == "total":
             totals.append((number, row))
         elif kind == "note":
-            notes.append(" ".join(text for c in row if (text := shown_text(c.value).strip())))
+            remarks.append((number, row))
         elif kind == "data":
             records.append(_read_row(row, number, sheet.name, mapped, problems))
     frame = pd.DataFrame(records, columns=[m.column.name for m in mapped] + ["_row", "_reported"], dtype=object)
+    for number, row in remarks:
+        notes.append(" ".join(text for c in row if (text := shown_text(c.value).strip())))
+        _report_remark(row, number, sheet.name, mapped, frame["_row"], problems)
     for number, row in totals:
         group = _rows_of_total(frame, row, number, [n for n, _ in totals])
         _check_total(frame, group, row, number, sheet.name, mapped, problems)
@@ -260,11 +269,35 @@ def _row_kind(row: list[Cell], mapped: list[_Mapped]) -> str:
     if any(_total_word(t) for t in texts[:TOTAL_SEARCH_COLUMNS]):
         return "total"
     cells = [m for m in mapped if m.position < len(texts) and texts[m.position]]
-    if not cells or filled[0].startswith(NOTE_WORDS):
+    if not cells or (filled[0].startswith(NOTE_WORDS) and not _has_school_cells(row, cells)):
         return "note"
     if len(filled) == 1 and not _is_value(row[cells[0].position], cells[0]):
         return "note"
     return "data"
+
+
+def _has_school_cells(row: list[Cell], cells: list[_Mapped]) -> bool:
+    """Whether a row that begins like a note is a school all the same: 联系村小学 begins with a note's word.
+
+    One number alone may be a date or a telephone number beside a signature.
+    """
+    values = [m.column for m in cells if _is_value(row[m.position], m)]
+    return any(c.name == KEY for c in values) or sum(c.is_number for c in values) >= MIN_NUMBERS_OF_SCHOOL
+
+
+def _report_remark(
+    row: list[Cell], number: int, sheet: str, mapped: list[_Mapped], schools: pd.Series, problems: Problems
+) -> None:
+    """Notice a row taken for a note that may be a school: a lone name, or any text with schools above and below."""
+    position, text = next((i, t) for i, c in enumerate(row) if (t := plain_text(c.value)))
+    column = next((m for m in mapped if m.position == position), None)
+    is_name = column is not None and column.column.name == NAME
+    # 填表人：… is a note wherever it stands; 联系小学 in the column of names may be a school.
+    if text.startswith(NOTE_WORDS) and not (is_name and ":" not in text):
+        return
+    if is_name or ((schools < number).any() and (schools > number).any()):
+        problems.add(sheet, number, column.words if column else _letter(position), text, "一行一所学校；说明写在数据之后",
+                     "这一行没有读入；若是学校，请补上标识码与数据", level=NOTICE)
 
 
 def _total_word(text: str) -> re.Match[str] | None:
@@ -322,7 +355,7 @@ def _check_total(
             problems.add(sheet, number, m.words, row[m.position].value, fault.expected, fault.fix)
             continue
         sums = [_sum(rows[m.column.name]) for rows in (group, frame) if rows is not None]
-        if m.column.name not in reported and all(abs(stated - total) > SUM_TOLERANCE * m.factor for total in sums):
+        if m.column.name not in reported and all(abs(stated - total) > TOTAL_ROUNDING * m.factor for total in sums):
             problems.add(sheet, number, m.words, f"合计 {stated / m.factor:.12g}",
                          f"各行之和 {sums[0] / m.factor:.12g}", "核对合计行与各校数据，可能漏了学校或改过数")
 
@@ -354,14 +387,30 @@ def _join(tables: list[_SheetTable], contract: TableContract, problems: Problems
     settled: set[str] = set()
     for table in keyed:
         _settle_codes(table, table is first, contract, problems, settled)
-    for other in others:
+    for at, other in enumerate(others, 1):
         _report_unmatched(first, other, problems, settled)
-        _report_conflicts(first, other, problems)
+        _report_conflicts(keyed[:at], other, problems)
     joined = _placed(first, others)
     for other in others:
-        new = [c for c in other.frame if c not in joined.columns and not c.startswith("_")]
-        joined = joined.merge(other.frame[[KEY, *new]], on=KEY, how="left")
+        for m in other.mapped:
+            if m.column.name != KEY:
+                joined = _filled(joined, m, other)
     return joined
+
+
+def _filled(joined: pd.DataFrame, m: _Mapped, other: _SheetTable) -> pd.DataFrame:
+    """Take a column's values from a later sheet where no earlier one has them; the places follow the values."""
+    name = m.column.name
+    stated = dict(zip(other.frame[KEY], other.frame[name], strict=True))
+    known = joined[name] if name in joined else [None] * len(joined)
+    values, places = [], []
+    for code, value, place in zip(joined[KEY], known, joined["_place"], strict=True):
+        if value is None and stated.get(code) is not None:
+            value = stated[code]
+            place = replace(place, columns={**place.columns, name: (other.name, m.letter)})
+        values.append(value)
+        places.append(place)
+    return joined.assign(**{name: _objects(values, joined), "_place": _objects(places, joined)})
 
 
 def _placed(first: _SheetTable, others: Collection[_SheetTable]) -> pd.DataFrame:
@@ -445,19 +494,22 @@ def _named_rows(table: _SheetTable) -> list[tuple[Any, str, int]]:
     return list(zip(frame[KEY], names, frame["_row"], strict=True))
 
 
-def _report_conflicts(first: _SheetTable, other: _SheetTable, problems: Problems) -> None:
-    """Cells that two sheets state differently for one school; the join keeps the first sheet's."""
+def _report_conflicts(earlier: list[_SheetTable], other: _SheetTable, problems: Problems) -> None:
+    """Cells of a sheet that differ from what the first earlier sheet to state them says; the join keeps the earlier."""
     for m in other.mapped:
         name = m.column.name
-        if name == KEY or name not in first.frame:
+        if name == KEY:
             continue
-        pairs = zip(first.frame[KEY], first.frame[name], strict=True)
-        stated = {code: value for code, value in pairs if code is not None}
+        stated: dict[Any, tuple[Any, str]] = {}
+        for table in (t for t in earlier if name in t.frame):
+            for code, value in zip(table.frame[KEY], table.frame[name], strict=True):
+                if code is not None and value is not None:
+                    stated.setdefault(code, (value, table.name))
         for code, value, row in other.frame[[KEY, name, "_row"]].itertuples(index=False):
-            known = stated.get(code)
+            known, sheet = stated.get(code, (None, ""))
             if known is not None and value is not None and plain_text(known) != plain_text(value):
                 problems.add(other.name, row, m.words, value,
-                             f"{shown_text(known)}（工作表“{first.name}”，同一标识码 {code}）", "核对标识码是否串行，改正错的一处")
+                             f"{shown_text(known)}（工作表“{sheet}”，同一标识码 {code}）", "核对标识码是否串行，改正错的一处")
 
 
 def _report_absent_columns(tables: list[_SheetTable], contract: TableContract, problems: Problems) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import openpyxl
 from openpyxl.workbook import Workbook
+from openpyxl.worksheet.worksheet import Worksheet
 
 from qbresearch.errors import InputError
 
@@ -76,11 +77,21 @@ def _open_workbook(path: Path) -> list[Sheet]:
     return [
         Sheet(
             sheet.title,
-            [[Cell(_value(c, formulas), c.number_format) for c in row] for row in sheet.iter_rows()],
+            _cells(sheet, formulas),
             hidden=sheet.sheet_state != "visible",
         )
         for sheet in workbook.worksheets
     ]
+
+
+def _cells(sheet: Worksheet, formulas: Workbook | None) -> list[list[Cell]]:
+    # Formats reach further than values, at times to row 1,048,576: iterating over them would make cells for all.
+    sheets = [sheet] if formulas is None else [sheet, formulas[sheet.title]]
+    filled = [place for s in sheets for place, cell in s._cells.items() if cell.value is not None]
+    if not filled:
+        return []
+    rows = sheet.iter_rows(max_row=max(r for r, _ in filled), max_col=max(c for _, c in filled))
+    return [[Cell(_value(c, formulas), c.number_format) for c in row] for row in rows]
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:

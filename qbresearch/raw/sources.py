@@ -23,6 +23,7 @@ KINDS = {"real": "真实数据", "simulated": "模拟数据"}
 FORMS = {"as-received": "原样收到", "transcription": "本项目转录", "generated": "程序生成"}
 FACTS = ("id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table")
 IGNORED_PREFIXES = (".", "~$")
+IGNORED_NAMES = {"thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,8 @@ def _present(folder: Path) -> set[str]:
     return {
         p.relative_to(folder).as_posix()
         for p in folder.rglob("*")
-        if p.is_file() and p.name not in {PASSPORT, "README.md"} and not p.name.startswith(IGNORED_PREFIXES)
+        if p.is_file() and p.name not in {PASSPORT, "README.md"} and p.name.lower() not in IGNORED_NAMES
+        and not any(part.startswith(IGNORED_PREFIXES) for part in p.relative_to(folder).parts)
     }
 
 

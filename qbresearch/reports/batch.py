@@ -19,23 +19,9 @@ import pandas as pd
 from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import code_sha256, file_sha256, json_sha256, package_versions
-from qbresearch.reports.batchfile import Batch, Problem, batch_path, load_batch
+from qbresearch.reports.batchfile import Batch, Problem
 from qbresearch.reports.contract import Scalar, Template
-from qbresearch.reports.grid import MANIFEST, DataIndex, Draft, draft_jobs, job_names
-
-__all__ = [
-    "MANIFEST",
-    "Batch",
-    "DataIndex",
-    "Job",
-    "JobRecord",
-    "Plan",
-    "PlannedJob",
-    "batch_path",
-    "load_batch",
-    "plan_batch",
-    "read_records",
-]
+from qbresearch.reports.grid import DataIndex, Draft, draft_jobs, job_names
 
 RECORD_SCHEMA = "qbresearch.job/1"
 NEW, FAILED_BEFORE, OUTPUT_LOST = "新任务", "上次失败", "输出缺失或被改动"
@@ -194,7 +180,7 @@ def plan_batch(batch: Batch, project: Project, data: DataIndex, *, rules_sha256:
     Parameters
     ----------
     batch : Batch
-        As read by :func:`load_batch`.
+        As read by :func:`qbresearch.reports.batchfile.load_batch`.
     project : Project
         Where notebooks and reports lie.
     data : DataIndex

@@ -14,6 +14,7 @@ from pathlib import Path
 from qbresearch.errors import InputError
 
 Scalar = str | int | float | bool
+FILLED_MARK = "（必填）"
 TYPES = {"str": (str, "文本"), "int": (int, "整数"), "float": (float, "数值"), "bool": (bool, "true 或 false")}
 
 
@@ -26,6 +27,11 @@ class Parameter:
     default: Scalar | None
     help: str
     required: bool
+
+    @property
+    def filled(self) -> bool:
+        """Whether an empty text is refused: a default that stands only for trying the notebook out says so."""
+        return self.help.endswith(FILLED_MARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ def read_template(path: Path) -> Template:
     """Read a notebook and the contract in its one cell tagged ``parameters``.
 
     Every line of the cell reads ``name: type = default  # help``; without ``= default`` the parameter is required.
+    Help that ends with ``（必填）`` forbids an empty text, whether it comes from a batch or is the default.
 
     Parameters
     ----------

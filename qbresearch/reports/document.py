@@ -36,7 +36,7 @@ TOPIC = "义务教育优质均衡发展研究报告"
 VERDICTS = ("not_met", "undecided", "met")
 STAGE_KEYS = (
     "stage", "stage_label", "county_name", "prefecture", "school_year", "standard_label", "verdict", "schools",
-    "schools_met", "largest_cv", "largest_cv_label", "cv_over_cap", "indicators",
+    "schools_met", "largest_cv", "largest_cv_label", "cv_over_cap", "indicators", "rule_unverified", "row", "counter",
 )
 WIDE_COLUMNS = 9
 _SHORTEST_TITLE = 4
@@ -200,10 +200,12 @@ class _Counter:
 
 
 def chinese_number(value: int) -> str:
-    """Chinese numeral of 1 to 99: 一, 十, 十一, 二十, 九十九."""
+    """Chinese numeral of 1 to 99 (一, 十, 十一, 二十, 九十九); Arabic from 100 on."""
     digits = "零一二三四五六七八九"
-    if not 1 <= value <= 99:
+    if value < 1:
         raise ValueError(f"no heading number for {value}")
+    if value > 99:
+        return str(value)
     tens, ones = divmod(value, 10)
     return ("" if tens < 2 else digits[tens]) + ("十" if tens else "") + (digits[ones] if ones else "")
 
@@ -282,13 +284,15 @@ def merge_stages(records: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any
     """One record a stage, primary first, each with all of ``STAGE_KEYS`` (``None`` where nothing is said).
 
     Where several notebooks speak about one stage the first value of a key stands, except that the verdict is the
-    gravest (not met, then undecided, then met).
+    gravest (not met, then undecided, then met), and that one unverified rule makes the stage's rule unverified.
     """
     merged: dict[str, dict[str, Any]] = {}
     for record in records:
         stage = merged.setdefault(str(record.get("stage") or ""), dict.fromkeys(STAGE_KEYS))
         verdicts = [value["verdict"] for value in (stage, record) if value.get("verdict")]
+        doubts = [value["rule_unverified"] for value in (stage, record) if value.get("rule_unverified") is not None]
         stage.update({key: value for key, value in record.items() if stage.get(key) is None})
+        stage["rule_unverified"] = any(doubts) if doubts else None
         stage["verdict"] = min(verdicts, key=VERDICTS.index, default=None)
     return tuple(merged[name] for name in sorted(merged, key=lambda n: (STAGE_ORDER.get(n, len(STAGE_ORDER)), n)))
 

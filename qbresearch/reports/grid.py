@@ -146,6 +146,7 @@ class _Walk:
             if name not in declared:
                 self._note(f"{template.name} 没有声明参数 {name}；{suggest(name, declared)}", name, grid)
         axes = {name: self._axis(grid, template, parameter) for name, parameter in template.parameters.items()}
+        self._check_filled(grid, template, axes)
         asked = [name for name in self._questions if name in axes]
         crossed: list[dict[str, Any]] = [{}]
         for name in [*asked, *(name for name in axes if name not in asked)]:
@@ -167,6 +168,11 @@ class _Walk:
         else:
             return self._default(grid, template, parameter)
         return self._typed(template, parameter, [value for value in values if not isinstance(value, dict)], place)
+
+    def _check_filled(self, grid: Grid, template: Template, axes: Mapping[str, tuple[Any, ...]]) -> None:
+        for name, parameter in template.parameters.items():
+            if parameter.filled and "" in axes[name]:
+                self._note(f"{template.name} 的参数 {name} 不能为空", *self._place(grid, name), "")
 
     def _default(self, grid: Grid, template: Template, parameter: Parameter) -> tuple[Any, ...]:
         if parameter.required:

@@ -26,6 +26,7 @@ from markupsafe import Markup
 
 from qbresearch.exhibits.blocks import FigureBlock, TableBlock
 from qbresearch.reports.document import (
+    STAGE_KEYS,
     STAGE_LABELS,
     TOPIC,
     VERDICTS,
@@ -41,11 +42,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 TONE_WORDS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "caution": "注意", "plain": "发现"}
 TONE_MARKS = {"met": "✓", "not_met": "×", "undecided": "？", "caution": "！"}
 PARAMETER_LABELS = {
-    "county_code": "县（市、区）代码",
+    "source_id": "数据来源",
+    "county_code": "县区划代码",
     "school_year": "学年",
     "stage": "学段",
-    "standard_id": "评估标准",
-    "source_id": "数据来源",
+    "standard_id": "标准",
+    "group_by": "分组变量",
     "seed": "随机种子",
 }
 SHORT_ROWS = 14
@@ -94,11 +96,11 @@ def render_report(document: Document) -> str:
     document : Document
         See :func:`qbresearch.reports.document.build_document`.
     """
-    template = _environment().get_template("report.html.j2")
+    template, stages = _environment().get_template("report.html.j2"), _stage_names(document)
     return template.render(
         doc=document,
         facts=_gathered((s, s.opening.facts if s.opening else ()) for s in document.sections),
-        parameters=_gathered((s, _parameter_pairs(s)) for s in document.sections),
+        parameters=_gathered((s, _parameter_pairs(s, stages)) for s in document.sections),
         running_head=_css_text(document.title),
     )
 
@@ -124,6 +126,7 @@ def render_index(runs: Sequence[Mapping[str, Any]]) -> str:
         years=sorted({row["year"] for row in rows if row["year"]}),
         sources=sorted({row["source"] for row in rows if row["source"]}),
         run_ids=sorted({row["run_id"] for row in rows}),
+        unverified=any(stage and stage["rule_unverified"] for row in rows for stage in row["stages"]),
         more=any(row["stages"][2] and row["stages"][2]["verdict"] for row in rows),
         script=Markup(script),
         script_sha256=policy,
@@ -178,9 +181,13 @@ def _environment() -> jinja2.Environment:
 
 # formulas
 
-_FORMULA_FAULTS = tuple(
-    fault for fault in vars(latex2mathml.exceptions).values() if isinstance(fault, type) and issubclass(fault, Exception)
+_FORMULA_FAULTS = (
+    *(fault for fault in vars(latex2mathml.exceptions).values() if isinstance(fault, type)),
+    StopIteration,  # a command whose argument is missing
+    ValueError,
+    IndexError,
 )
+_ATTRIBUTE_COMMAND = re.compile(r"\\(href|class|style)(?![A-Za-z])")  # each would set an attribute of the page
 
 
 def render_formula(source: str, *, display: bool = False) -> Markup:
@@ -194,11 +201,14 @@ def render_formula(source: str, *, display: bool = False) -> Markup:
         Whether it stands on a line of its own.
     """
     # The converter puts the argument of \\text into the page as it stands, so no markup may reach it.
+    shown = Markup("<code>{}</code>").format(source.strip())
+    if _ATTRIBUTE_COMMAND.search(source):
+        return shown
     safe = source.strip().replace("&", r"\&").replace("<", r"\lt ").replace(">", r"\gt ")
     try:
         return Markup(convert(safe, display="block" if display else "inline"))
     except _FORMULA_FAULTS:
-        return Markup("<code>{}</code>").format(source.strip())
+        return shown
 
 
 # pieces of a report
@@ -237,10 +247,16 @@ def _head_label(label: str) -> Markup:
     return Markup('{}<span class="u">{}</span>').format(*match.groups()) if match else Markup("{}").format(label)
 
 
-def _parameter_pairs(section: Section) -> list[tuple[str, str]]:
+def _stage_names(document: Document) -> dict[str, str]:
+    """What the records call each stage: only they know what a set of indicators understands by ``all``."""
+    records = [record.values for section in document.sections for record in section.records]
+    return {str(r["stage"]): str(r["stage_label"]) for r in records if r.get("stage") and r.get("stage_label")}
+
+
+def _parameter_pairs(section: Section, stages: Mapping[str, str]) -> list[tuple[str, str]]:
     pairs = []
     for name, value in section.job["parameters"].items():
-        shown = _stage_label(str(value)) if name == "stage" else str(value)
+        shown = (stages.get(str(value)) or _stage_label(str(value))) if name == "stage" else str(value)
         pairs.append((PARAMETER_LABELS.get(name, name), shown))
     return pairs
 
@@ -283,7 +299,8 @@ def _gravity(stage: Mapping[str, Any]) -> int:
 
 
 def _index_row(report: Mapping[str, Any], run_id: str) -> dict[str, Any]:
-    stages = {stage["stage"]: stage for stage in report["stages"]}
+    # Pages published by an earlier version say less about a stage.
+    stages = {stage["stage"]: dict.fromkeys(STAGE_KEYS) | stage for stage in report["stages"]}
     other = min((s for n, s in stages.items() if n not in STAGE_LABELS), key=_gravity, default=None)
     verdicts = [stage["verdict"] for stage in stages.values() if stage["verdict"]]
     name = report["county_name"] or (f"县（代码 {report['county_code']}）" if report["county_code"] else "")

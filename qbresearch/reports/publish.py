@@ -13,20 +13,19 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
 from qbresearch.provenance import json_sha256, text_sha256, write_json, write_text
-from qbresearch.reports.batch import JobRecord
+from qbresearch.reports.batch import JobRecord, read_records
 from qbresearch.reports.document import (
     STAGE_LABELS,
     VERDICTS,
@@ -37,8 +36,9 @@ from qbresearch.reports.document import (
     school_year_label,
     section_order,
 )
+from qbresearch.reports.grid import MANIFEST
 from qbresearch.reports.html import render_index, render_report
-from qbresearch.reports.runner import read_manifest, read_records
+from qbresearch.reports.runner import lock_run, read_manifest
 
 Job = dict[str, Any]
 IsCurrent = Callable[[Job], str | None]
@@ -133,7 +133,7 @@ def publish_run(
         malformed block). Then nothing is written and the pages of an earlier publication stay.
     """
     folder = _run_folder(project, run_id)
-    with FileLock(project.reports / ".publish.lock"), _not_running(folder):
+    with FileLock(project.reports / ".publish.lock"), lock_run(folder, "发布"):
         contents = _write_pages(project, folder, read_manifest(folder), is_current, progress)
         write_json(folder / RECORD_OF_PAGES, contents)
         index_path = rebuild_index(project)
@@ -155,29 +155,9 @@ def rebuild_index(project: Project) -> Path:
 
 
 def _run_folder(project: Project, run_id: str) -> Path:
-    runs = sorted(path.parent.name for path in project.reports.glob("*/manifest.json"))
+    runs = sorted(path.parent.name for path in project.reports.glob(f"*/{MANIFEST}"))
     check_choice(run_id, runs, name="批次", where=str(project.reports))
     return project.reports / run_id
-
-
-@contextmanager
-def _not_running(folder: Path) -> Iterator[None]:
-    """Hold the lock that a run of the batch holds, so that no result changes while it is published."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            "这一批正在运行，不能发布",
-            where=str(folder),
-            found="另一个运行正占用这个文件夹",
-            expected="运行结束之后再发布",
-            fix="等它结束，或在那个窗口按 Ctrl-C 停下后再发布",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -383,7 +363,7 @@ def _standing(path: Path) -> dict[str, Any]:
     """What a run has published and still stands for."""
     contents = _read_json(path)
     folder = path.parent
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST
     jobs = {job["name"]: job for job in read_manifest(folder)["jobs"]} if manifest.is_file() else {}
     reports, refused = [], list(contents["refused"])
     for report in contents["reports"]:

@@ -10,9 +10,8 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ from filelock import FileLock, Timeout
 
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, package_versions, write_json
-from qbresearch.reports.batch import MANIFEST, Job, JobRecord, Plan, PlannedJob, read_records
-from qbresearch.reports.workers import Outcome, Task, run_tasks
-
-__all__ = ["BatchResult", "Progress", "read_manifest", "read_records", "run_batch"]
+from qbresearch.reports.batch import Job, JobRecord, Plan, PlannedJob
+from qbresearch.reports.grid import MANIFEST
+from qbresearch.reports.workers import Outcome, Task, now, run_tasks
 
 MANIFEST_SCHEMA = "qbresearch.batch/1"
 Progress = Callable[[int, int, JobRecord], None]
@@ -111,7 +109,7 @@ def run_batch(plan: Plan, *, workers: int = 2, timeout: float = 600.0, progress:
     _check_positive(workers, "工作进程数")
     _check_positive(timeout, "每个单元格的时限（秒）")
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with _locked(plan.folder):
+    with lock_run(plan.folder, "运行"):
         return _Run(plan).execute(workers, timeout, progress or (lambda done, total, record: None))
 
 
@@ -146,17 +144,31 @@ def _check_positive(value: float, name: str) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def lock_run(folder: Path, action: str) -> Iterator[None]:
+    """Hold the lock of a run's folder, so that no two commands change or read its results at the same time.
+
+    Parameters
+    ----------
+    folder : Path
+        ``reports/<id>``.
+    action : str
+        What the caller is about to do, in Chinese, for the message.
+
+    Raises
+    ------
+    InputError
+        Another process holds it.
+    """
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
-            "这一批正在运行",
+            f"这一批正在运行，不能{action}",
             where=str(folder),
             found="另一个运行正占用这个文件夹",
-            expected="同一批次同一时间只运行一次",
-            fix="等它结束，或在那个窗口按 Ctrl-C 停下后再运行",
+            expected="同一批次同一时间只有一个命令在运行或发布",
+            fix=f"等它结束，或在那个窗口按 Ctrl-C 停下后再{action}",
         ) from None
     try:
         yield
@@ -171,7 +183,7 @@ class _Run:
         self._plan, self._folder = plan, plan.folder
         self._jobs = {planned.job.name: planned.job for planned in plan.jobs if planned.action == "run"}
         self._records: dict[str, JobRecord] = {}
-        self._started, self._clock = _now(), time.monotonic()
+        self._started, self._clock = now(), time.monotonic()
 
     def execute(self, workers: int, timeout: float, progress: Progress) -> BatchResult:
         """Run the jobs; the manifest is brought up to date even when the run is interrupted."""
@@ -227,18 +239,18 @@ class _Run:
         except OSError as error:  # on Windows: the old result is open in another program
             message = f"写不进 {outcome.name}.ipynb（{error.strerror}）；请关闭正在使用它的程序"
             return replace(outcome, error=_plain_error(type(error).__name__, message))
-        self._failed_output(outcome.name).unlink(missing_ok=True)
+        _discard(self._failed_output(outcome.name))
         return outcome
 
     def _keep_failure(self, outcome: Outcome) -> None:
         """Keep the unfinished notebook apart; no older result may stand in for it."""
-        self._output(outcome.name).unlink(missing_ok=True)
+        _discard(self._output(outcome.name))
         kept = self._failed_output(outcome.name)
-        if outcome.part is None:
-            kept.unlink(missing_ok=True)
-        else:
-            kept.parent.mkdir(exist_ok=True)
-            os.replace(outcome.part, kept)
+        _discard(kept)
+        if outcome.part is not None:
+            with suppress(OSError):  # the record tells what went wrong even without the notebook
+                kept.parent.mkdir(exist_ok=True)
+                os.replace(outcome.part, kept)
 
     def _output(self, name: str) -> Path:
         return self._folder / f"{name}.ipynb"
@@ -249,16 +261,16 @@ class _Run:
     def _remove_orphans(self) -> None:
         """Only what a record vouches for is removed: the folder may hold pages and notes of other makers."""
         for name in self._plan.orphans:
-            for path in (self._output(name), self._failed_output(name), self._folder / f"{name}.json"):
-                path.unlink(missing_ok=True)
+            if all([_discard(self._output(name)), _discard(self._failed_output(name))]):
+                _discard(self._folder / f"{name}.json")  # kept while a notebook stays, so that the next run sees to it
 
     def _remove_parts(self) -> None:
         for path in [*self._folder.glob(".*.part"), *self._folder.glob(".*.part.ipynb")]:
-            path.unlink(missing_ok=True)
+            _discard(path)
 
     def _write_manifest(self, state: str) -> None:
         batch, project = self._plan.batch, self._plan.project
-        finished = {} if state == "running" else {"finished": _now()}
+        finished = {} if state == "running" else {"finished": now()}
         manifest = {
             "schema": MANIFEST_SCHEMA,
             "id": batch.id,
@@ -302,6 +314,15 @@ class _Run:
         )
 
 
+def _discard(path: Path) -> bool:
+    """Remove a file that no record vouches for; whether it is gone. On Windows one open elsewhere stays for now."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
 def _still_counts(planned: PlannedJob) -> bool:
     """Whether an earlier record says something true about the job as it is now."""
     if planned.action != "held" or planned.record is None:
@@ -316,7 +337,3 @@ def _relative(path: Path, root: Path) -> str:
 
 def _plain_error(name: str, message: str) -> dict[str, Any]:
     return {"name": name, "message": message, "cell": None, "traceback": None}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -102,7 +102,7 @@ def _ended(crew: Iterable[_Worker]) -> list[_Worker]:
 def _lost(task: Task, worker: _Worker) -> Outcome:
     message = f"工作进程两次意外退出（退出码 {worker.exit_code}），多半是内存不足或被系统终止"
     error = {"name": "中断", "message": message, "cell": None, "traceback": None}
-    return Outcome(task.name, None, None, time.monotonic() - worker.clock, worker.started, _now(), error)
+    return Outcome(task.name, None, None, time.monotonic() - worker.clock, worker.started, now(), error)
 
 
 class _Worker:
@@ -111,7 +111,7 @@ class _Worker:
     def __init__(self) -> None:
         self.task: Task | None = None
         self.exit_code: int | None = None
-        self.clock, self.started = time.monotonic(), _now()
+        self.clock, self.started = time.monotonic(), now()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._tries, self._jobs = 0, 0
 
@@ -123,7 +123,7 @@ class _Worker:
             self._start()
         self.task, self._tries = task, tries
         self._jobs += 1
-        self.clock, self.started = time.monotonic(), _now()
+        self.clock, self.started = time.monotonic(), now()
         with suppress(OSError):  # it has died while idle; the closed pipe tells end()
             self.connection.send(task)
 
@@ -242,7 +242,7 @@ def _hush() -> IO[bytes]:
 
 
 def _run_task(task: Task, noise: IO[bytes]) -> Outcome:
-    started, clock = _now(), time.monotonic()
+    started, clock = now(), time.monotonic()
     noise.seek(0)
     noise.truncate()
     part = sha256 = None
@@ -255,7 +255,7 @@ def _run_task(task: Task, noise: IO[bytes]) -> Outcome:
         # with its traceback, and not the hundreds of jobs behind it.
         error = _error(type(fault).__name__, str(fault), None, traceback.format_exc() + _last_words(noise))
     _kernels.clear()
-    return Outcome(task.name, part, sha256, time.monotonic() - clock, started, _now(), error)
+    return Outcome(task.name, part, sha256, time.monotonic() - clock, started, now(), error)
 
 
 def _execute(task: Task, noise: IO[bytes]) -> tuple[Any, dict[str, Any] | None]:
@@ -371,5 +371,6 @@ def _write_part(task: Task, notebook: Any) -> tuple[str, str]:
     return str(part), hashlib.sha256(data).hexdigest()
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment as records and manifests write it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

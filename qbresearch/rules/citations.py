@@ -53,7 +53,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         The file is missing or not TOML; the message names file and line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Windows editors put a byte order mark in front, which TOML does not know.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise CitationError(
             "找不到文件", where=path.name, found="没有这个文件", expected="一个 TOML 文件", fix="检查文件名的拼写"

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "tables"
 STUDENTS, AREA, TYPE = "第 2 个 [[column]]（students）", "第 3 个 [[column]]（area_m2）", "第 4 个 [[column]]（school_type）"
 # File to the words that must stand in the message; the first ones say where.
 WORDS = {
-    "not-toml": ("不是合格的 TOML", "line 14"),
+    "not-toml": ("不是合格的 TOML", "line 15"),
     "id-is-not-file-name": ("文件名", "'school'"),
     "unknown-key": ("不认识的键", "author"),
     "missing-key": ("缺少必填的键", "source"),

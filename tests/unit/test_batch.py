@@ -14,8 +14,8 @@ from tiny_batch import BATCH, COUNTY, FakeData, fake_rules, make_project, notebo
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, file_sha256, package_versions, write_json
 from qbresearch.reports import batch as batch_module
-from qbresearch.reports.batch import JobRecord, PlannedJob, batch_path, load_batch, plan_batch, read_records
-from qbresearch.reports.batchfile import Grid
+from qbresearch.reports.batch import JobRecord, PlannedJob, plan_batch, read_records
+from qbresearch.reports.batchfile import Grid, batch_path, load_batch
 from qbresearch.reports.contract import Template, read_template
 from qbresearch.reports.grid import Draft, job_names
 
@@ -193,6 +193,32 @@ def test_refuses_a_notebook_without_a_proper_contract(tmp_path, notebook, words)
     message = refusal(make_project(tmp_path / "p", county=notebook))
     assert words in message
     assert "第 6 行：county.ipynb" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('county_code = ["990101", "990102"]\n', "", 6),
+        ('["990101", "990102"]', '""', 9),
+        ('["990101", "990102"]', '["990101", ""]', 9),
+        ('county_code = ["990101", "990102"]\n', "", 4),
+    ],
+    ids=["default", "grid", "one of a list", "common"],
+)
+def test_parameter_marked_as_to_be_filled_may_not_be_empty(tmp_path, old, new, line):
+    contract = COUNTY.replace("county_code: str  # 县代码", 'county_code: str = ""  # 县代码（必填）')
+    text = BATCH.replace(old, new)
+    if line == 4:
+        text = text.replace("seed = 20240901", 'county_code = ""')
+    message = refusal(make_project(tmp_path / "p", text, county=notebook_text(contract)))
+    assert f"第 {line} 行：county 的参数 county_code 不能为空" in message
+    assert plan_of(make_project(tmp_path / "filled", county=notebook_text(contract))).jobs
+
+
+def test_parameter_without_the_mark_may_be_empty(tmp_path):
+    contract = COUNTY.replace("county_code: str  # 县代码", 'county_code: str = ""  # 县代码')
+    text = BATCH.replace('["990101", "990102"]', '""')
+    assert len(plan_of(make_project(tmp_path / "p", text, county=notebook_text(contract))).jobs) == 1
 
 
 def test_contract_is_read_with_defaults_and_help(tmp_path):

@@ -118,3 +118,13 @@ def test_progress_sees_every_file(project, add_source, book, tmp_path):
     add_source("watched", {"a.xlsx": _bytes(book, tmp_path)})
     build_source(project, "watched", progress=watch)
     assert seen == ["a.xlsx"]
+
+
+def test_rows_of_a_file_in_a_subfolder_lead_back_to_the_inputs(project, book, tmp_path):
+    folder = project.raw / "deep"
+    (folder / "2024").mkdir(parents=True)
+    (folder / "2024" / "a.xlsx").write_bytes(_bytes(book, tmp_path))
+    (folder / "source.toml").write_text(draft_passport(project.raw, "deep"), encoding="utf-8")
+    assert build_source(project, "deep").status == "built"
+    files = set(pd.read_parquet(table_path(project, "deep"))["source_file"])
+    assert files == set(read_provenance(project, "deep").recipe.inputs) == {"2024/a.xlsx"}

@@ -106,3 +106,14 @@ def test_the_same_school_in_another_year_is_no_repetition(book, contract, tmp_pa
 
 def test_no_problem_still_has_the_columns(book, problems_of):
     assert list(problems_of(book).columns) == PROBLEM_COLUMNS
+
+
+@pytest.mark.parametrize(("campus", "parent", "expected"), [
+    (11, "0102030012", "计校数的学校"), (11, "0102030007", "开设小学的学校；这一所是初级中学"),
+])
+def test_a_parent_that_cannot_take_the_campus_in_is_an_error(book, problems_of, campus, parent, expected):
+    book.put(campus, "parent_code", parent)
+    problem = one(problems_of(book))
+    assert (problem["sheet"], problem["row"], problem["column"]) == (STUDENTS, "15", "J 所属学校标识码")
+    assert (problem["level"], problem["found"]) == (ERROR, parent) and problem["fix"]
+    assert expected in problem["expected"]

@@ -127,3 +127,9 @@ def test_a_file_that_is_not_toml_is_refused_with_the_line(tmp_path, content: byt
     with pytest.raises(CitationError, match="不是合格的 TOML") as caught:
         read_toml(path)
     assert words in str(caught.value) and "坏.toml" in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("a = '县'\n", encoding="utf-8-sig")
+    assert read_toml(path) == {"a": "县"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import errno
 import io
 import json
 import sys
@@ -11,7 +13,7 @@ import pytest
 
 from qbresearch import cli
 from qbresearch.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INPUT, EXIT_INTERRUPTED
-from qbresearch.raw.reading import read_file
+from qbresearch.raw.reading import Problems, read_file
 
 VERBS = ("template", "verify", "build", "assess", "run", "publish", "show")
 
@@ -280,3 +282,96 @@ def test_show_of_an_unknown_name_suggests_the_nearest(run, built, words, expecte
 def test_an_unknown_batch_is_answered_with_a_sentence(run, project, verb):
     (project.notebooks / "batches" / "demo.toml").write_text("")
     refused(run(verb, "demmo"), "没有这个批次", "是不是想写 demo？")
+
+
+# --- refusals that name the target -------------------------------------------------------------------------------
+
+
+def test_a_folder_where_the_list_should_go_is_a_sentence(run, school_source, tmp_path):
+    (tmp_path / "问题.csv").mkdir()
+    refused(run("build", "--problems", tmp_path / "问题.csv"), "不能读写", str(tmp_path / "问题.csv"))
+
+
+def test_a_full_disk_outside_our_own_writing_is_a_sentence_and_a_bug_is_not(monkeypatch, run):
+    def fail(number):
+        def verb(_):
+            raise OSError(number, "x", "表.xlsx")
+        return verb
+
+    monkeypatch.setattr(cli, "_verify", fail(errno.ENOSPC))
+    refused(run("verify"), "磁盘已满", "表.xlsx")
+    monkeypatch.setattr(cli, "_verify", fail(errno.EBADF))
+    with pytest.raises(OSError, match="x"):
+        run("verify")
+
+
+@pytest.mark.parametrize("name", ["问题.xlsx", "问题.csv"])
+def test_no_text_of_a_received_file_becomes_a_formula_in_the_list(run, add_source, book, tmp_path, name):
+    for school, text in enumerate(('=HYPERLINK("http://a","b")', "+1+1a", "-1-1a", "@SUM(1)")):
+        book.put(school, "location", text)
+        book.cell(school, "location").data_type = "s"
+    add_source("bad", {"a.xlsx": book.save(tmp_path / "a.xlsx").read_bytes()})
+    assert run("build", "--problems", tmp_path / name)[0] == EXIT_INPUT
+    if name.endswith(".csv"):
+        with open(tmp_path / name, encoding="utf-8-sig", newline="") as handle:
+            cells = [cell for line in csv.reader(handle) for cell in line]
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells) and "'@SUM(1)" in cells
+    else:
+        cells = [cell for row in openpyxl.load_workbook(tmp_path / name).active.iter_rows() for cell in row]
+        assert all(cell.data_type == "s" for cell in cells) and any(str(c.value).startswith("=HYPER") for c in cells)
+
+
+def test_characters_a_workbook_cannot_hold_are_left_out_of_the_list(tmp_path, capsys):
+    problems = Problems("a.csv")
+    problems.add("CSV", 2, "A", "x\x07y", "数", "改")
+    cli._save_problems(problems.frame().assign(source="a"), tmp_path / "a.xlsx")
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx").active["F2"].value == "xy"
+
+
+def test_without_any_source_build_says_so_and_writes_no_list(run, tmp_path):
+    code, out, _ = run("build", "--problems", tmp_path / "a.xlsx")
+    assert code == EXIT_DONE and "还没有来源" in out and not (tmp_path / "a.xlsx").exists()
+
+
+def test_build_and_verify_go_on_after_a_faulty_source(run, project, school_source, tmp_path):
+    (project.raw / "a-new").mkdir()
+    code, out, err = run("build", "--problems", tmp_path / "问题.csv")
+    assert code == EXIT_INPUT and "没有护照" in err and "test-county：已重建" in out
+    assert "verify --write a-new" in (tmp_path / "问题.csv").read_text(encoding="utf-8-sig")
+    code, out, err = run("verify")
+    assert code == EXIT_INPUT and "没有护照" in err and "test-county：1 个文件，与护照一致" in out
+    (school_source / "测试县2024.xlsx").write_bytes(b"PK")
+    assert run("verify")[0] == EXIT_INPUT and run("verify", "test-county")[0] == EXIT_FINDINGS
+
+
+@pytest.mark.parametrize("path", [".", ".."])
+def test_template_of_a_folder_is_a_sentence(run, tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    refused(run("template", path), "给出的是文件夹")
+
+
+@pytest.mark.parametrize("words", [["--source", "test-county"], ["--county", "010203"]])
+def test_a_file_and_a_source_together_are_refused(run, tmp_path, words):
+    refused(run("assess", tmp_path / "a.xlsx", *words), "同时给了文件和数据来源", words[0])
+
+
+def test_no_option_is_abbreviated(run, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("build", "--prob", "a.csv")
+    assert caught.value.code == EXIT_INPUT and "不认识：--prob" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["notebooks", "batches"])
+def test_show_of_a_file_knows_its_name_or_refuses(run, project, what):
+    for name in ("one", "two"):
+        (project.notebooks / f"{name}.ipynb").write_text("{}")
+        (project.notebooks / "batches" / f"{name}.toml").write_text("")
+    assert run("show", what, "one") == (EXIT_DONE, "one\n", "")
+    refused(run("show", what, "onee"), "是不是想写 one？")
+
+
+def test_show_says_when_a_built_table_is_outdated(run, built):
+    path = built / "source.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("测试用", "改过的"), encoding="utf-8")
+    assert "已处理 12 行，但已过期" in run("show", "sources")[1]
+    refused(run("assess", "--source", "test-county"), "已经过期", "qbresearch build test-county")

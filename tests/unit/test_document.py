@@ -124,7 +124,7 @@ def test_the_heading_that_names_the_notebook_gives_way_to_the_section_heading() 
     assert plain_text(items(document, Prose)[0].tokens) == "导语"
 
 
-@pytest.mark.parametrize(("value", "text"), [(1, "一"), (10, "十"), (11, "十一"), (20, "二十"), (99, "九十九")])
+@pytest.mark.parametrize(("value", "text"), [(1, "一"), (10, "十"), (11, "十一"), (20, "二十"), (99, "九十九"), (100, "100")])
 def test_chinese_numbers(value: int, text: str) -> None:
     assert chinese_number(value) == text
 
@@ -327,6 +327,13 @@ def test_stages_keep_the_gravest_verdict_and_the_first_value() -> None:
     assert [(s["stage"], s["verdict"], s["largest_cv"], s["schools"]) for s in merged] == [
         ("primary", "not_met", 0.4, 3), ("junior", "met", None, None),
     ]
+
+
+def test_one_unverified_rule_makes_the_rule_of_the_stage_unverified() -> None:
+    def doubt(*values: bool | None) -> Any:
+        return merge_stages({"stage": "primary", "rule_unverified": value} for value in values)[0]["rule_unverified"]
+
+    assert [doubt(False, True), doubt(True, False), doubt(False, None), doubt(None)] == [True, True, False, None]
 
 
 def test_numbers_that_are_not_finite_are_dropped_from_records() -> None:

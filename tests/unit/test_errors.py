@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from qbresearch import errors
-from qbresearch.errors import CitationError, InputError, QbError, RunError, check_choice
+from qbresearch.errors import CitationError, InputError, QbError, check_choice, system_refusal
 
 
 def test_an_input_error_says_what_where_found_expected_and_fix_each_on_a_line():
@@ -18,7 +20,7 @@ def test_an_input_error_says_what_where_found_expected_and_fix_each_on_a_line():
 def test_exit_codes_are_the_contract():
     codes = errors.EXIT_DONE, errors.EXIT_FINDINGS, errors.EXIT_INPUT, errors.EXIT_RUNS_FAILED, errors.EXIT_INTERRUPTED
     assert codes == (0, 1, 2, 3, 130)
-    assert (QbError.exit_code, InputError.exit_code, CitationError.exit_code, RunError.exit_code) == (2, 2, 2, 3)
+    assert (QbError.exit_code, InputError.exit_code, CitationError.exit_code) == (2, 2, 2)
 
 
 def test_a_known_choice_is_returned_as_it_is():
@@ -40,3 +42,8 @@ def test_nothing_is_suggested_when_nothing_is_near():
 def test_a_number_and_its_text_are_not_the_same_choice():
     with pytest.raises(InputError, match="没有这个学年"):
         check_choice("2024", (2024,), name="学年", where="参数")
+
+
+def test_only_what_the_user_can_put_right_of_the_system_is_a_sentence():
+    assert system_refusal(OSError(errno.ENOSPC, "x", "表.xlsx")).where == "表.xlsx"
+    assert system_refusal(OSError(errno.EBADF, "x")) is None and system_refusal(OSError("x")) is None

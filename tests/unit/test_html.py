@@ -54,10 +54,14 @@ def table(columns: int = 3, name: str = "cv", **more: Any) -> TableBlock:
     return TableBlock(name, "各校情况", heads, rows, **more)
 
 
-def report(*cells: Any, simulated: bool = False, title: str = "资源", missing: str = "", **values: Any) -> str:
+def report(
+    *cells: Any, simulated: bool = False, title: str = "资源", missing: str = "",
+    asked: dict[str, Any] | None = None, **values: Any,
+) -> str:
     opening = OpeningBlock(title, (("数据", "甲表"),), ("小心。",), simulated)
     record = RecordBlock("county", {"county_name": "云岭县", "stage": "primary", "verdict": "not_met"} | values)
     parameters = {"source_id": "sim", "county_code": "530199", "school_year": 2024, "stage": "primary"}
+    parameters |= asked or {}
     job = {"name": "20--primary", "notebook": "20-resource-balance", "parameters": parameters, "key": "cafe" * 16}
     notebook = new_notebook(cells=[shown(opening), *cells, shown(record)])
     parts = [Part(job, "", notebook)]
@@ -232,6 +236,45 @@ def test_a_formula_cannot_bring_markup_into_the_page(source) -> None:
     assert "<b>" not in str(render_formula(source))
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"\text", r"\tag", r"\genfrac", r"\bigl", r"\begin", r"\verb", r"\href{https://example.org}{x}",
+        r"\style{color:red}{x}", r"\class{banner}{x}",
+    ],
+)
+def test_what_is_no_formula_or_sets_attributes_is_shown_as_its_source(source: str) -> None:
+    assert str(render_formula(source)) == f"<code>{source}</code>"
+    assert f"<code>{source}</code>" in report(new_markdown_cell(f"见 ${source}$ 。"))
+
+
+def test_a_card_says_that_only_resources_are_judged() -> None:
+    text = Page(report(stage_label="小学", largest_cv=0.561, cv_over_cap=1)).text
+    assert "小学资源配置\n× 未达标" in text
+    assert "最大差异系数0.561（超过上限）" in text
+    assert "未核实" not in text
+
+
+def test_a_card_says_when_the_rule_for_schools_is_unverified() -> None:
+    assert "学校达标规则未核实，见阅读须知" in Page(report(rule_unverified=True)).text
+
+
+def test_a_card_counts_what_the_data_count() -> None:
+    assert "学校40 所，达标 31 所" in Page(report(schools=40, schools_met=31)).text
+    text = Page(report(schools=12, schools_met=None, row="学区", counter="个")).text
+    assert "学区12 个\n" in text
+    assert "学校" not in text
+
+
+def test_parameters_have_chinese_names_and_the_stage_is_called_as_its_record_calls_it() -> None:
+    asked = {"stage": "all", "standard_id": "ca", "group_by": "location", "seed": 7}
+    text = Page(report(asked=asked, stage="all", stage_label="幼儿园至 8 年级")).text
+    parameters = text[text.index("附表2") : text.index("附表3")]
+    for words in ("数据来源", "县区划代码", "学年", "学段幼儿园至 8 年级", "标准ca", "分组变量", "随机种子7"):
+        assert words in parameters
+    assert not re.search(r"\ball\b|_", parameters)
+
+
 def test_a_missing_section_says_why() -> None:
     text = Page(report(missing="任务的运行状态为“失败”")).text
     assert "二、学业质量" in text
@@ -255,7 +298,7 @@ def test_simulated_data_are_labelled_on_screen_on_paper_and_in_the_index() -> No
 def test_the_appendix_gives_parameters_sources_versions_and_keys() -> None:
     text = Page(report()).text
     appendix = text[text.index("附录：参数、数据来源、规则与软件版本") :]
-    for words in ("甲表", "县（市、区）代码", "530199", "小学", "numpy", "2.4", "cafe" * 16, "ab12"):
+    for words in ("甲表", "县区划代码", "530199", "小学", "numpy", "2.4", "cafe" * 16, "ab12"):
         assert words in appendix
 
 
@@ -274,8 +317,8 @@ def test_rows_are_in_the_index_without_a_script() -> None:
     assert "鄠邑区" in text
     assert "云岭县" in text
     assert 'href="demo/html/610118.html"' in html
-    assert "31／40 所达标" in text
-    assert "0.561（超过限值）" in text
+    assert "31／40 所学校达标" in text
+    assert "0.561（超过上限）" in text
     assert Page(html).all("form")[0].keys() >= {"hidden"}
 
 
@@ -299,14 +342,43 @@ def test_summary_counts_reports_counties_and_the_gravest_verdicts() -> None:
         entry("", "", title="县际比较", school_year="", stages=[]),
     )
     strip = re.sub(r"<[^>]+>|\s", "", re.search(r'<dl class="strip">.*?</dl>', html, flags=re.DOTALL)[0])
-    assert strip == "报告4份县（市、区）2个✓达标1份×未达标2份？无法判定0份"
+    assert strip == "报告4份地区2个✓达标1份×未达标2份？无法判定0份"
     assert "县际比较" in html
 
 
 def test_stages_beside_primary_and_junior_get_a_column_only_when_they_are_judged() -> None:
     other = entry()["stages"][0] | {"stage": "all", "stage_label": "全部年级"}
-    assert "其他学段</th>" in index(entry(), entry("乙县", "2", stages=[other]))
-    assert "其他学段</th>" not in index(entry(), entry("乙县", "2", stages=[other | {"verdict": None}]))
+    assert "其他学段（资源配置）</th>" in index(entry(), entry("乙县", "2", stages=[other]))
+    assert "其他学段（资源配置）</th>" not in index(entry(), entry("乙县", "2", stages=[other | {"verdict": None}]))
+
+
+def test_the_index_says_that_only_resources_are_judged() -> None:
+    text = Page(index(entry())).text
+    assert "“达标”仅指资源配置（单项指标、学校达标与校际差异系数）达标，不等于通过优质均衡县督导评估。" in text
+    assert "任一学段未达标，即记为未达标；否则任一学段无法判定，即记为无法判定。" in text
+    assert "小学（资源配置）初中（资源配置）最大差异系数" in text
+    assert "最低者" not in text
+
+
+def test_the_index_marks_and_explains_rules_that_are_unverified() -> None:
+    doubtful = entry()["stages"][0] | {"rule_unverified": True}
+    html = index(entry(stages=[doubtful]), entry("乙县", "2"))
+    assert len(re.findall(r'<small title="[^"]+">规则未核实</small>', html)) == 1
+    assert "“规则未核实”：" in Page(html).text
+    assert "规则未核实" not in index(entry())
+
+
+def test_the_index_counts_what_the_data_count() -> None:
+    districts = entry()["stages"][0] | {"schools": 12, "schools_met": None, "row": "学区", "counter": "个"}
+    text = Page(index(entry(stages=[districts]))).text
+    assert "12 个学区" in text
+    assert "学区达标" not in text
+    assert "40 所学校" in Page(index(entry(stages=[entry()["stages"][0] | {"schools_met": None}]))).text
+
+
+def test_pages_of_an_earlier_version_stay_in_the_index() -> None:
+    older = {key: value for key, value in entry()["stages"][0].items() if key not in ("rule_unverified", "row")}
+    assert "31／40 所学校达标" in Page(index(entry(stages=[older]))).text
 
 
 def test_reports_that_could_not_be_made_are_listed_with_reasons() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from qbresearch import provenance
+from qbresearch.errors import system_refusal
 from qbresearch.provenance import (
     code_sha256,
     file_sha256,
@@ -85,3 +87,40 @@ def test_json_is_readable_sorted_and_ends_with_a_newline(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert json.loads(text) == {"甲": [1], "乙": 2} and "甲" in text and text.endswith("}\n")
     assert text.index("乙") < text.index("甲")
+
+
+@pytest.mark.parametrize(("number", "found"), [
+    (errno.ENOSPC, "磁盘已满"), (errno.EROFS, "只读"), (errno.EACCES, "没有权限"), (errno.EISDIR, "文件夹"),
+])
+def test_a_refused_write_is_a_sentence_about_the_target(tmp_path, monkeypatch, number, found):
+    def fail(part, _):
+        raise OSError(number, os.strerror(number), part)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        write_bytes(tmp_path / "表.txt", b"x")
+    refusal = system_refusal(caught.value)
+    assert found in refusal.found and refusal.where == str(tmp_path / "表.txt") and refusal.exit_code == 2
+    assert not os.listdir(tmp_path)
+
+
+def test_a_file_where_a_folder_is_needed_is_a_sentence(tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(OSError, match="b.txt") as caught:
+        write_bytes(tmp_path / "a" / "b.txt", b"x")
+    assert "不是文件夹" in system_refusal(caught.value).found
+
+
+def test_a_file_held_for_a_moment_is_replaced_on_another_try(tmp_path, monkeypatch):
+    held, real = [True, True], os.replace
+
+    def replace(part, path):
+        if held:
+            held.pop()
+            raise PermissionError(errno.EACCES, "held", part)
+        real(part, path)
+
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(provenance, "REPLACE_PAUSES", (0.0, 0.0))
+    write_bytes(tmp_path / "a.txt", b"x")
+    assert (tmp_path / "a.txt").read_bytes() == b"x" and not held

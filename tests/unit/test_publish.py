@@ -329,7 +329,7 @@ def test_an_unknown_run_is_refused_with_the_runs_there_are(run: Run) -> None:
 
 def test_a_run_in_progress_is_not_published(run: Run) -> None:
     run.add()
-    with FileLock(run.folder / ".lock"), pytest.raises(InputError, match="正在运行"):
+    with FileLock(run.folder / ".lock"), pytest.raises(InputError, match="这一批正在运行，不能发布"):
         run.publish()
 
 

@@ -12,6 +12,7 @@ import pytest
 from qbresearch.errors import InputError
 from qbresearch.raw.checks import check_table
 from qbresearch.raw.reading import ERROR, NOTICE, PROBLEM_COLUMNS, read_file
+from qbresearch.raw.sheets import open_sheets
 from qbresearch.raw.template import EXAMPLES, write_filled_example
 from qbresearch.rules.columns import load_table
 
@@ -471,3 +472,106 @@ def test_the_filled_example_is_read_back_whole(contract, tmp_path):
         for column in contract.columns:
             value = row[column.name]
             assert value == given[column.name] if column.name in given else pd.isna(value), column.name
+
+
+# --- several sheets, notes, far formats --------------------------------------------------------------------------
+
+
+def _second_column(book, sheet, column, values):
+    """State a column of another sheet in this one too, from the first school on."""
+    worksheet = book.sheet(sheet)
+    at = worksheet.max_column + 1
+    worksheet.cell(3, at, _heading(book, column))
+    for row, value in enumerate(values, 4):
+        worksheet.cell(row, at, value)
+
+
+def _heading(book, column):
+    return book.cell(-1, column).value
+
+
+def test_two_later_sheets_that_disagree_are_an_error_and_neither_is_lost_in_silence(book, problems_of):
+    _second_column(book, TEACHERS, "books", [9001])
+    problems = problems_of(book)
+    assert rows(problems) == [(ASSETS, "4", "I 图书册数", ERROR, "9000")]
+    assert f"9001（工作表“{TEACHERS}”" in problems["expected"][0]
+
+
+def test_a_cell_the_earlier_sheet_leaves_out_is_taken_from_the_later_one(book, read):
+    _second_column(book, TEACHERS, "books", [9000])
+    result = read()
+    assert result.problems.empty and (result.table["books"] == 9000).all()
+    sheets = [place.columns["books"][0] for place in result.table["_place"]]
+    assert sheets == [TEACHERS] + [ASSETS] * 11
+    assert list(result.table["school_code"]) == [f"010203{n:04d}" for n in range(1, 13)]
+
+
+def _rows_put(book, tmp_path, rows_of_cells, sheet=STUDENTS):
+    path = book.save(tmp_path / "a.xlsx")
+    workbook = openpyxl.load_workbook(path)
+    for row, cells in rows_of_cells.items():
+        for column, value in cells.items():
+            workbook[sheet].cell(row, column, value)
+    workbook.save(path)
+    return path
+
+
+def test_a_lone_name_in_the_column_of_names_is_noticed(book, contract, tmp_path):
+    path = _rows_put(book, tmp_path, {19: {5: "新建小学"}, 20: {5: "联系村小学"}})
+    result = read_file(path, contract)
+    assert rows(result.problems) == [
+        (STUDENTS, "19", "E 学校名称", NOTICE, "新建小学"), (STUDENTS, "20", "E 学校名称", NOTICE, "联系村小学")]
+    assert "若是学校，请补上标识码与数据" in result.problems["fix"][0] and len(result.table) == 12
+
+
+def test_a_lone_text_between_the_schools_is_noticed(book, contract, tmp_path):
+    path = book.save(tmp_path / "a.xlsx")
+    workbook = openpyxl.load_workbook(path)
+    workbook[STUDENTS].insert_rows(8)
+    workbook[STUDENTS].cell(8, 1, "二、镇区学校")
+    workbook.save(path)
+    result = read_file(path, contract)
+    assert rows(result.problems) == [(STUDENTS, "8", "A 县区划代码", NOTICE, "二、镇区学校")] and len(result.table) == 12
+
+
+@pytest.mark.parametrize("cells", [
+    {1: "注：数据截至九月。"}, {1: "填表人：张三", 5: "审核：李四"}, {1: "单位：人"}, {5: "制表：王五"},
+    {1: "填报日期", 3: 2024}, {1: "联系电话", 11: 123},
+])
+def test_footnotes_after_the_schools_stay_silent_notes(book, contract, tmp_path, cells):
+    result = read_file(_rows_put(book, tmp_path, {18: cells}), contract)
+    assert result.problems.empty and len(result.table) == 12 and len(result.notes) == 4
+
+
+def test_a_school_whose_row_begins_with_a_word_of_notes_is_a_school(book, contract, tmp_path):
+    sheet = book.sheet(TEACHERS)
+    code, name = (book.cell(-1, column, TEACHERS).column for column in ("school_code", "school_name"))
+    for row in range(3, 16):
+        one, other = sheet.cell(row, code), sheet.cell(row, name)
+        one.value, other.value = other.value, one.value
+    for label in book.columns:
+        found = [c for c in book.sheet(label)[4] if c.value == "测试第1校"]
+        for cell in found:
+            cell.value = "联系村小学"
+    assert sheet.cell(4, 1).value == "联系村小学"
+    result = read_file(book.save(tmp_path / "a.xlsx"), contract)
+    assert result.problems.empty and result.table["teachers_primary"][0] == 27
+
+
+def test_a_file_of_a_subfolder_keeps_the_name_its_passport_gives(book, contract, tmp_path):
+    result = read_file(book.save(tmp_path / "a.xlsx"), contract, name="2024/a.xlsx")
+    assert set(result.table["_file"]) == {"2024/a.xlsx"}
+    book.put(0, "students_primary", "很多")
+    assert read_file(book.save(tmp_path / "a.xlsx"), contract, name="2024/a.xlsx").problems["file"][0] == "2024/a.xlsx"
+
+
+def test_formats_far_below_the_values_make_no_cells(tmp_path):
+    workbook = openpyxl.Workbook()
+    workbook.active["A1"] = "学校标识码"
+    workbook.active["B3"] = "=1+1"
+    workbook.active["ZZ1048576"].number_format = "0"
+    workbook.create_sheet("空")["C9"].number_format = "0"
+    workbook.save(tmp_path / "a.xlsx")
+    sheets = open_sheets(tmp_path / "a.xlsx")
+    assert [(len(s.rows), {len(row) for row in s.rows}) for s in sheets] == [(3, {2}), (0, set())]
+    assert sheets[0].rows[2][1].value == "=1+1"

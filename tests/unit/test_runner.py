@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from qbresearch.reports import runner, workers
 from qbresearch.reports.batch import read_records
 from qbresearch.reports.portable import make_portable
 from qbresearch.reports.runner import read_manifest, run_batch
+from qbresearch.reports.workers import Outcome
 
 GOOD_CELL = """\
 import os, sys, warnings
@@ -331,6 +333,59 @@ def test_second_batch_on_the_same_folder_is_refused(done, monkeypatch):
         run_batch(plan, workers=1)
     monkeypatch.setattr(runner, "run_tasks", no_worker)
     assert run_batch(plan, workers=1).skipped == 2
+
+
+def open_elsewhere(monkeypatch, is_open):
+    """Files as Windows treats them while another program holds them: neither replaced nor removed."""
+    replace, unlink = os.replace, Path.unlink
+
+    def refuse(path):
+        if is_open(Path(path)):
+            raise PermissionError(13, "另一个程序正在使用此文件", str(path))
+
+    monkeypatch.setattr(os, "replace", lambda source, target: (refuse(target), replace(source, target))[1])
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: (refuse(path), unlink(path, missing_ok))[1])
+
+
+def finished_tasks(tasks, workers):
+    """Every task succeeds at once, without a worker."""
+    for task in tasks:
+        part = Path(task.output_folder) / f".{task.name}.0.part.ipynb"
+        part.write_text("{}", encoding="utf-8")
+        yield Outcome(task.name, str(part), sha256(part), 1.0, "", "", None)
+
+
+def test_result_open_in_another_program_fails_its_job_and_no_other(done, monkeypatch):
+    folder, changed = done.reports / "demo", FakeData(changed=("990101", "990102"))
+    first, second = (planned.job.name for planned in plan_of(done).jobs)
+    (folder / "failed").mkdir()
+    (folder / "failed" / f"{second}.ipynb").write_text("old failure", encoding="utf-8")
+    held = {folder / f"{first}.ipynb", folder / "failed" / f"{first}.ipynb", folder / "failed" / f"{second}.ipynb"}
+    open_elsewhere(monkeypatch, held.__contains__)
+    monkeypatch.setattr(runner, "run_tasks", finished_tasks)
+    result = run(done, changed)
+    assert [record.status for record in result.records] == ["failed", "succeeded"]
+    assert "请关闭正在使用它的程序" in result.summary()
+    assert read_records(folder)[first].output_sha256 is None
+    manifest = read_manifest(folder)
+    assert (manifest["state"], [job["status"] for job in manifest["jobs"]]) == ("finished", ["failed", "succeeded"])
+    assert list(folder.glob(".*.part*")) == []
+    assert [planned.reason for planned in plan_of(done, changed).jobs] == ["上次失败", "已是最新"]
+
+
+def test_leftovers_open_in_another_program_do_not_stop_a_run(done, monkeypatch):
+    folder, gone = done.reports / "demo", plan_of(done).jobs[0].job.name
+    edit(done.notebooks / "batches" / "demo.toml", '"990101", ', "")
+    (folder / ".x.part.ipynb").write_text("{}", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        open_elsewhere(patched, lambda path: path.name in (f"{gone}.ipynb", ".x.part.ipynb"))
+        patched.setattr(runner, "run_tasks", no_worker)
+        assert run(done).skipped == 1
+    assert plan_of(done).orphans == (gone,)
+    monkeypatch.setattr(runner, "run_tasks", no_worker)
+    run(done)
+    assert not list(folder.glob(f"{gone}*"))
+    assert not (folder / ".x.part.ipynb").exists()
 
 
 def test_results_of_jobs_no_longer_in_the_grid_are_removed_and_nothing_else(done, monkeypatch):

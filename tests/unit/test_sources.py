@@ -111,3 +111,10 @@ def test_an_empty_folder_gets_no_passport(project):
     (project.raw / "empty").mkdir()
     with pytest.raises(InputError, match="没有数据文件"):
         draft_passport(project.raw, "empty")
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "thumbs.db", "Desktop.INI", ".git/config", "2024/.cache/a.csv"])
+def test_what_the_system_leaves_behind_is_not_data(project, folder, name):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"x")
+    assert verify_source(open_source(project.raw, "a-county")).empty

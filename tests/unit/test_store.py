@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
+from qbresearch.processed import store
 from qbresearch.processed.build import build_source
 from qbresearch.processed.published import load_published
 from qbresearch.processed.store import (
@@ -95,3 +96,37 @@ def test_published_values_are_chosen_by_standard_and_are_no_schools(project, add
     assert load_published(project, standard_id="michigan-2001").empty
     with pytest.raises(InputError, match="不是学校表"):
         load_schools(project, "published-cv")
+
+
+def _edit_passport(project, monkeypatch):
+    path = project.raw / "test-county" / "source.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("测试用", "改过的"), encoding="utf-8")
+
+
+def _edit_inputs(project, monkeypatch):
+    path = provenance_path(project, "test-county")
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["recipe"]["inputs"] = {"别的.xlsx": "0" * 64}
+    path.write_text(json.dumps(facts), encoding="utf-8")
+
+
+CHANGES = {
+    "护照": _edit_passport,
+    "没有 source.toml": lambda project, _: (project.raw / "test-county" / "source.toml").unlink(),
+    "原始文件": lambda project, _: (project.raw / "test-county" / "测试县2024.xlsx").write_bytes(b"PK"),
+    "与处理时不同": _edit_inputs,
+    "程序或规则": lambda _, monkeypatch: monkeypatch.setattr(store, "code_sha256", lambda: "0" * 64),
+}
+
+
+@pytest.mark.parametrize("found", CHANGES)
+def test_a_table_older_than_what_it_rests_on_is_not_used(built, monkeypatch, found):
+    CHANGES[found](built, monkeypatch)
+    index = DataIndex(built)
+    for ask in (
+        lambda: load_schools(built, "test-county"), lambda: index.counties("test-county"),
+        lambda: index.years("test-county", "010203"), lambda: index.slice_sha256("test-county", None),
+    ):
+        with pytest.raises(InputError, match="已经过期") as caught:
+            ask()
+        assert found in caught.value.found and caught.value.fix == "运行 qbresearch build test-county"
