@@ -256,11 +256,13 @@ class Study:
         for rule in open_readings(self.standard):
             yield f"{rule.label_zh}是否计入，条文没有说清：本报告计入，{elsewhere}。"
 
-    def table(self, id: str, table: ReportTable, caption: str, *, notes: Sequence[str] = ()) -> TableBlock:
-        """A table with its source line."""
+    def table(
+        self, id: str, table: ReportTable, caption: str, *, notes: Sequence[str] = (), source: str | None = None
+    ) -> TableBlock:
+        """A table with its source line: the study's data, unless the table shows something else."""
         return TableBlock(
-            id=id, caption=caption, columns=table.columns, rows=table.rows, notes=tuple(notes), source=self.source,
-            tones=table.tones,
+            id=id, caption=caption, columns=table.columns, rows=table.rows, notes=tuple(notes),
+            source=self.source if source is None else source, tones=table.tones,
         )
 
     def figure(
