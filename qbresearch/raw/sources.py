@@ -19,6 +19,7 @@ from qbresearch.rules.citations import check_keys, entries, read_toml
 from qbresearch.rules.columns import list_tables
 
 PASSPORT = "source.toml"
+TO_FILL = "待填"
 KINDS = {"real": "真实数据", "simulated": "模拟数据"}
 FORMS = {"as-received": "原样收到", "transcription": "本项目转录", "generated": "程序生成"}
 FACTS = ("id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table")
@@ -159,11 +160,17 @@ def verify_source(source: Source) -> pd.DataFrame:
     -------
     DataFrame
         One row per problem, columns ``source, file, problem, found, expected, fix`` (Chinese); empty when all bytes
-        are as received.
+        are as received and the passport is filled in.
     """
     listed = {f.name: f for f in source.files}
     present = _present(source.folder)
+    # What stands in the passport is printed under every table, so a draft must not get through.
     rows = [
+        (PASSPORT, "护照没有填完", f"{key} = {value}", "实际的内容", "在 source.toml 中改掉“待填”")
+        for key in ("title", "producer", "found_at", "licence")
+        if (value := getattr(source, key)).startswith(TO_FILL)
+    ]
+    rows += [
         (name, "护照里登记的文件不见了", "没有这个文件", f"{f.bytes} 字节", "从备份取回原件，放回此文件夹")
         for name, f in listed.items()
         if name not in present
@@ -220,10 +227,10 @@ def draft_passport(raw: Path, source_id: str) -> str:
     lines = [
         f"id = {_quoted(source_id)}",
         *(f"{key} = {_quoted(old.get(key, default))}" for key, default in (
-            ("title", "待填：数据名称"), ("producer", "待填：提供单位"), ("found_at", "待填：取得途径"))),
+            ("title", f"{TO_FILL}：数据名称"), ("producer", f"{TO_FILL}：提供单位"), ("found_at", f"{TO_FILL}：取得途径"))),
         f"accessed = {old.get('accessed', today):%Y-%m-%d}",
         *(f"{key} = {_quoted(old.get(key, default))}" for key, default in (
-            ("licence", "待填：使用许可"), ("kind", "real"), ("form", "as-received"), ("table", "school"))),
+            ("licence", f"{TO_FILL}：使用许可"), ("kind", "real"), ("form", "as-received"), ("table", "school"))),
         *([f"note = {_quoted(old['note'])}"] if "note" in old else []),
     ]
     for name in names:

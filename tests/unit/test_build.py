@@ -66,7 +66,7 @@ def test_an_error_writes_nothing_and_keeps_what_was_built_before(project, school
     book.put(0, "students_primary", "很多")
     (school_source / "测试县2024.xlsx").write_bytes(_bytes(book, tmp_path))
     (school_source / "source.toml").unlink()
-    (school_source / "source.toml").write_text(draft_passport(project.raw, "test-county"), encoding="utf-8")
+    (school_source / "source.toml").write_text(draft_passport(project.raw, "test-county").replace("待填：", "测试用"), encoding="utf-8")
     result = build_source(project, "test-county")
     assert result.status == "refused" and list(result.problems["found"]) == ["很多"]
     assert "有错误，未写入" in result.summary() and list(result.tidy()["source"]) == ["test-county"]
@@ -124,7 +124,7 @@ def test_rows_of_a_file_in_a_subfolder_lead_back_to_the_inputs(project, book, tm
     folder = project.raw / "deep"
     (folder / "2024").mkdir(parents=True)
     (folder / "2024" / "a.xlsx").write_bytes(_bytes(book, tmp_path))
-    (folder / "source.toml").write_text(draft_passport(project.raw, "deep"), encoding="utf-8")
+    (folder / "source.toml").write_text(draft_passport(project.raw, "deep").replace("待填：", "测试用"), encoding="utf-8")
     assert build_source(project, "deep").status == "built"
     files = set(pd.read_parquet(table_path(project, "deep"))["source_file"])
     assert files == set(read_provenance(project, "deep").recipe.inputs) == {"2024/a.xlsx"}

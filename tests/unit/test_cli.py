@@ -140,6 +140,10 @@ def test_verify_writes_a_draft_for_a_new_folder_and_never_for_a_changed_file(run
     refused(run("verify"), "没有护照", "verify --write new")
     code, out, _ = run("verify", "--write", "new")
     assert code == EXIT_DONE and "待填" in out and "data/raw/new/source.toml" in out
+    code, out, _ = run("verify")
+    assert code == EXIT_FINDINGS and "护照没有填完" in out
+    passport = project.raw / "new" / "source.toml"
+    passport.write_text(passport.read_text(encoding="utf-8").replace("待填：", "测试用"), encoding="utf-8")
     assert run("verify")[0] == EXIT_DONE
     (project.raw / "new" / "a.csv").write_bytes(b"b")
     refused(run("verify", "--write", "new"), "没有重新登记", "data/raw/new/a.csv")

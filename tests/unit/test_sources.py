@@ -8,6 +8,7 @@ import tomllib
 import pytest
 
 from qbresearch.errors import CitationError, InputError
+from qbresearch.processed.build import build_source
 from qbresearch.raw.sources import draft_passport, list_sources, open_source, verify_source
 
 
@@ -118,3 +119,14 @@ def test_what_the_system_leaves_behind_is_not_data(project, folder, name):
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(b"x")
     assert verify_source(open_source(project.raw, "a-county")).empty
+
+
+def test_a_passport_that_is_still_a_draft_is_a_problem_and_stops_the_build(project, book):
+    folder = project.raw / "draft"
+    folder.mkdir()
+    book.save(folder / "表.xlsx")
+    (folder / "source.toml").write_text(draft_passport(project.raw, "draft"), encoding="utf-8")
+    problems = verify_source(open_source(project.raw, "draft"))
+    assert len(problems) == 4 and set(problems["problem"]) == {"护照没有填完"}
+    with pytest.raises(InputError, match="护照没有填完"):
+        build_source(project, "draft")
