@@ -230,13 +230,14 @@ def plot_cv_caps(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.plot(
         np.ones(fragile.sum()), places[fragile], linestyle="none", clip_on=False, transform=beside_axes(ax, 18), **warn,
     )  # fmt: skip
-    handles = [
-        *verdict_handles(frame["verdict"]),
-        dot_handle("plain", "上限", marker="|", markersize=11, markeredgewidth=2, markeredgecolor=PALETTE["ink"]),
-    ]
+    handles = verdict_handles(frame["verdict"])
+    if frame["cap"].notna().any():
+        look = {"marker": "|", "markersize": 11, "markeredgewidth": 2, "markeredgecolor": PALETTE["ink"]}
+        handles.append(dot_handle("plain", "上限", **look))
     if fragile.any():
         handles.append(dot_handle("plain", "临界（四舍五入或增减一人即翻转）", **warn))
-    add_legend(ax, handles, own)
+    if handles:
+        add_legend(ax, handles, own)
     return ax
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from qbresearch.exhibits.style import WORDS
+
 ABSENT = "—"
 NOTHING = "无"
-VERDICT_WORDS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "": ABSENT}
+VERDICT_WORDS = {**WORDS, "": ABSENT}
 FRAGILE_MARK = "▲"
 DECIMALS_BELOW = 1000
 SMALLEST_SHOWN = 0.1
@@ -75,6 +77,11 @@ def text(name: str, label: str, words: dict[Any, str] | None = None) -> Column:
 def count(name: str, label: str) -> Column:
     """Whole numbers with thousands separators."""
     return Column(name, label, lambda v: ABSENT if pd.isna(v) else f"{int(round(v)):,}")
+
+
+def year(name: str, label: str) -> Column:
+    """Years, without separators."""
+    return Column(name, label, lambda v: ABSENT if pd.isna(v) else str(int(v)), "left")
 
 
 def fixed(name: str, label: str, decimals: int) -> Column:

@@ -264,6 +264,8 @@ def build_document(
     years = {str(section.job["parameters"].get("school_year", "")) for section in sections}
     school_year = years.pop() if len(years) == 1 else ""
     subject = (county_name or f"县（代码 {county_code}）") if county_code else ""
+    # A name in Latin letters is set off from the year that follows it; a Chinese one is not.
+    subject += " " if subject and subject[-1].isascii() and subject[-1].isalnum() else ""
     topic = _topic(shown, stages) if county_code else _common_title(shown)
     return Document(
         title=f"{subject}{school_year_label(school_year)}{topic}",

@@ -25,6 +25,7 @@ from latex2mathml.converter import convert
 from markupsafe import Markup
 
 from qbresearch.exhibits.blocks import FigureBlock, TableBlock
+from qbresearch.exhibits.style import WORDS
 from qbresearch.reports.document import (
     STAGE_KEYS,
     STAGE_LABELS,
@@ -39,7 +40,7 @@ from qbresearch.reports.document import (
 )
 
 TEMPLATES = Path(__file__).parent / "templates"
-TONE_WORDS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "caution": "注意", "plain": "发现"}
+TONE_WORDS = {**WORDS, "caution": "注意", "plain": "发现"}
 TONE_MARKS = {"met": "✓", "not_met": "×", "undecided": "？", "caution": "！"}
 PARAMETER_LABELS = {
     "source_id": "数据来源",

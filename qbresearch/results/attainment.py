@@ -11,13 +11,14 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_attainment_map
+from qbresearch.exhibits.style import WORDS
 from qbresearch.results.dispersion import Moments, grouped_moments, moments_table, unit_groups
 from qbresearch.results.indicators import UNIT, IndicatorTable
 from qbresearch.rules.standards import COMPOSITE_CV, CV, Limit, Standard
 
 NOT_MET, MET, UNDECIDED, NO_RULE = 0, 1, 2, 3
 VERDICTS = np.array(["not_met", "met", "undecided", ""], dtype=object)
-VERDICT_LABELS = {"met": "达标", "not_met": "未达标", "undecided": "无法判定", "": "无标准"}
+VERDICT_LABELS = {**WORDS, "": "无标准"}
 BLOCK = 20_000
 """Schools judged at a time: the temporaries of a block stay in the cache, those of a whole country do not."""
 SAME = 1e-12

@@ -307,7 +307,7 @@ def test_a_report_without_county_is_called_by_its_sections_and_judges_no_county(
 
 def test_a_county_that_no_standard_judges_is_not_called_after_the_standard() -> None:
     document = build(part(county(verdict="", county_name="Fresno"), title="全部年级资源配置", stage="all"))
-    assert document.title == "Fresno2024—2025 学年全部年级资源配置"
+    assert document.title == "Fresno 2024—2025 学年全部年级资源配置"
     assert document.stages[0]["verdict"] is None
 
 

@@ -332,3 +332,11 @@ def test_dollar_sign_in_a_name_starts_no_formula():
     data.loc[0, "label"] = "$鄠邑$"
     ax = figures.plot_cv_caps(data)
     style.figure_png(ax.figure)
+
+
+def test_without_caps_the_legend_does_not_speak_of_one():
+    data = pd.DataFrame({"label": ["甲"], "cv": [0.3], "cap": [np.nan], "verdict": [""], "fragile": [False]})
+    drawn = figures.plot_cv_caps(data).figure
+    legends = [*drawn.legends, *(ax.get_legend() for ax in drawn.axes if ax.get_legend())]
+    assert "上限" not in [text.get_text() for legend in legends for text in legend.get_texts()]
+    plt.close(drawn)

@@ -53,3 +53,8 @@ def test_an_empty_table_says_none():
 def test_texts_are_translated_and_absent_ones_are_a_dash():
     frame = pd.DataFrame({"a": pd.Series(["urban", None, "x"], dtype="string")})
     assert tables.report_table(frame, [tables.text("a", "城乡", {"urban": "城区"})]).rows == (("城区",), ("—",), ("x",))
+
+
+def test_years_have_no_separator_and_no_decimals():
+    frame = pd.DataFrame({"y": [2022.0, np.nan]})
+    assert tables.report_table(frame, [tables.year("y", "年份")]).rows == (("2022",), ("—",))
