@@ -33,9 +33,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qbresearch.results.attainment import assess, judge_schools, judge_units
-from qbresearch.results.dispersion import grouped_moments, measure_dispersion, unit_groups
-from qbresearch.results.indicators import IndicatorTable
+from qbresearch.results.resources.attainment import assess, judge_schools, judge_units
+from qbresearch.results.resources.dispersion import measure_dispersion, unit_groups
+from qbresearch.statistics.dispersion import grouped_moments
+from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.rules.standards import load_standard
 
 SEED = 20_170_419

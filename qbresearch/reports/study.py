@@ -24,12 +24,12 @@ from qbresearch.exhibits.tables import ReportTable, fixed_point
 from qbresearch.processed.published import load_published
 from qbresearch.processed.store import SchoolTable, load_schools
 from qbresearch.project import Project, find_project
-from qbresearch.results.attainment import AttainmentResult, assess
-from qbresearch.results.indicators import IndicatorTable, compute_indicators
-from qbresearch.results.parts import StageParts, stage_parts
-from qbresearch.results.readings import compare_readings, open_readings
-from qbresearch.results.references import published_values
-from qbresearch.results.register import list_missing
+from qbresearch.results.resources.attainment import AttainmentResult, assess
+from qbresearch.results.resources.indicators import IndicatorTable, compute_indicators
+from qbresearch.results.resources.parts import StageParts, stage_parts
+from qbresearch.results.resources.readings import compare_readings, open_readings
+from qbresearch.results.resources.references import published_values
+from qbresearch.results.resources.register import list_missing
 from qbresearch.rules.citations import STATUS_LABELS
 from qbresearch.rules.standards import COMPOSITE_CV, CV, Standard, load_standard, school_year_start
 
@@ -202,7 +202,7 @@ class Study:
 
     def published(self) -> pd.DataFrame:
         """Published coefficients of variation of the study's standard and stage, county by county; see
-        :func:`qbresearch.results.references.published_values`."""
+        :func:`qbresearch.results.resources.references.published_values`."""
         published = load_published(self.project, standard_id=self.standard.id)
         return published_values(published, self.standard, self.stage)
 
@@ -215,7 +215,7 @@ class Study:
         )
 
     def readings(self) -> pd.DataFrame:
-        """The default reading of the scope beside the others; see :func:`qbresearch.results.readings.compare_readings`."""
+        """The default reading of the scope beside the others; see :func:`qbresearch.results.resources.readings.compare_readings`."""
         return compare_readings(self.schools, self.standard, self.data.contract, stage=self.stage)
 
     # --- exhibits ------------------------------------------------------------------------------------------------

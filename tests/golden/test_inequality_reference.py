@@ -12,17 +12,16 @@ import pytest
 
 from qbresearch.errors import InputError
 from qbresearch.raw.reading import ERROR, read_file
-from qbresearch.results.dispersion import (
+from qbresearch.results.resources.dispersion import compare_groups, measure_dispersion
+from qbresearch.statistics.dispersion import (
     between_within,
     coefficient_of_variation,
-    compare_groups,
     grouped_moments,
-    measure_dispersion,
     weighted_mean,
     weighted_standard_deviation,
 )
-from qbresearch.results.indicators import IndicatorTable, compute_indicators
-from qbresearch.results.parts import stage_parts
+from qbresearch.results.resources.indicators import IndicatorTable, compute_indicators
+from qbresearch.results.resources.parts import stage_parts
 from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import load_standard
 

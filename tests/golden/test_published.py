@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qbresearch.results.attainment import at_least, at_most, round_half_up
-from qbresearch.results.dispersion import (
+from qbresearch.results.resources.attainment import at_least, at_most, round_half_up
+from qbresearch.statistics.dispersion import (
     coefficient_of_variation,
     composite_coefficient_of_variation,
     weighted_mean,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from qbresearch.results.attainment import round_half_up
-from qbresearch.results.indicators import compute_indicators
-from qbresearch.results.parts import stage_parts
+from qbresearch.results.resources.attainment import round_half_up
+from qbresearch.results.resources.indicators import compute_indicators
+from qbresearch.results.resources.parts import stage_parts
 from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import Standard, load_standard
 

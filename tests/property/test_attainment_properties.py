@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qbresearch.results.attainment import (
+from qbresearch.results.resources.attainment import (
     MET,
     NO_RULE,
     NOT_MET,
@@ -23,9 +23,9 @@ from qbresearch.results.attainment import (
     judge_schools,
     round_half_up,
 )
-from qbresearch.results.dispersion import coefficient_of_variation
-from qbresearch.results.indicators import IndicatorTable
-from qbresearch.results.needs import sum_shortfalls
+from qbresearch.statistics.dispersion import coefficient_of_variation
+from qbresearch.results.resources.indicators import IndicatorTable
+from qbresearch.results.resources.needs import sum_shortfalls
 from qbresearch.rules.standards import CV, load_standard
 
 NATIONAL = load_standard("national-2017", on=date(2023, 9, 1))

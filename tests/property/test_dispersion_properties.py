@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from qbresearch.results.dispersion import (
+from qbresearch.statistics.dispersion import (
     between_within,
     coefficient_of_variation,
     composite_coefficient_of_variation,

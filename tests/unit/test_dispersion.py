@@ -9,18 +9,16 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.results.dispersion import (
+from qbresearch.results.resources.dispersion import compare_groups, measure_dispersion, unit_groups
+from qbresearch.statistics.dispersion import (
     between_within,
     coefficient_of_variation,
-    compare_groups,
     composite_coefficient_of_variation,
     grouped_moments,
-    measure_dispersion,
-    unit_groups,
     weighted_mean,
     weighted_standard_deviation,
 )
-from qbresearch.results.indicators import IndicatorTable
+from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.rules.standards import load_standard
 
 NAN = float("nan")

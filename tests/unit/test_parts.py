@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.results.indicators import IndicatorTable, compute_indicators
-from qbresearch.results.parts import StageParts, stage_parts
+from qbresearch.results.resources.indicators import IndicatorTable, compute_indicators
+from qbresearch.results.resources.parts import StageParts, stage_parts
 from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import Standard, load_standard
 

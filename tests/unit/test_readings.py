@@ -8,7 +8,7 @@ import pytest
 from test_parts import NATIONAL, SCHOOL, frame_of, school
 
 from qbresearch.errors import InputError
-from qbresearch.results.readings import compare_readings, open_readings
+from qbresearch.results.resources.readings import compare_readings, open_readings
 from qbresearch.rules.standards import load_standard
 
 GOOD = {

@@ -13,8 +13,8 @@ from qbresearch.project import find_project
 from qbresearch.provenance import write_bytes
 from qbresearch.raw.reading import read_file
 from qbresearch.raw.sources import open_source
-from qbresearch.results.references import published_values
-from qbresearch.results.register import count_schools, list_missing
+from qbresearch.results.resources.references import published_values
+from qbresearch.results.resources.register import count_schools, list_missing
 from qbresearch.rules.standards import latest_standard
 
 

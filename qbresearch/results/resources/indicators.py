@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qbresearch.results.parts import KEYS, StageParts
+from qbresearch.results.resources.parts import KEYS, StageParts
 from qbresearch.rules.standards import Standard
 
 UNIT = ("county_code", "school_year", "stage")
@@ -86,7 +86,7 @@ def compute_indicators(parts: StageParts, standard: Standard) -> IndicatorTable:
     Parameters
     ----------
     parts : StageParts
-        From :func:`qbresearch.results.parts.stage_parts` with the same standard.
+        From :func:`qbresearch.results.resources.parts.stage_parts` with the same standard.
     standard : Standard
         Whose indicators to compute.
 

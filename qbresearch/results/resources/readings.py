@@ -7,9 +7,9 @@ from itertools import combinations
 import pandas as pd
 
 from qbresearch.errors import InputError
-from qbresearch.results.attainment import assess
-from qbresearch.results.indicators import compute_indicators
-from qbresearch.results.parts import stage_parts
+from qbresearch.results.resources.attainment import assess
+from qbresearch.results.resources.indicators import compute_indicators
+from qbresearch.results.resources.parts import stage_parts
 from qbresearch.rules.columns import TableContract
 from qbresearch.rules.standards import ScopeRule, Standard
 
@@ -29,7 +29,7 @@ def compare_readings(
     schools : DataFrame
         One county and year, in the contract's columns.
     standard, contract
-        As for :func:`qbresearch.results.parts.stage_parts`.
+        As for :func:`qbresearch.results.resources.parts.stage_parts`.
     stage : str
         The stage to judge.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qbresearch.results.attainment import AttainmentResult
+from qbresearch.results.resources.attainment import AttainmentResult
 
 
 def sum_shortfalls(result: AttainmentResult) -> pd.DataFrame:

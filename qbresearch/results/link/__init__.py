@@ -1,0 +1,1 @@
+"""The link between resources and results: match, describe, model, challenge."""

@@ -1,0 +1,1 @@
+"""Results of quality monitoring: achievement of counties and schools, and how schools differ."""

@@ -1,0 +1,1 @@
+"""Resources of schools: stage parts, indicators, dispersion, attainment and what they lead to."""

@@ -1,0 +1,1 @@
+"""Statistical methods on arrays and tables; nothing here knows schools, counties or files."""
