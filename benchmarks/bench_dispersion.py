@@ -35,9 +35,9 @@ import pandas as pd
 
 from qbresearch.results.resources.attainment import assess, judge_schools, judge_units
 from qbresearch.results.resources.dispersion import measure_dispersion, unit_groups
-from qbresearch.statistics.dispersion import grouped_moments
 from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.rules.standards import load_standard
+from qbresearch.statistics.dispersion import grouped_moments
 
 SEED = 20_170_419
 SCHOOLS_PER_COUNTY = 69  # 200,000 schools in some 2,900 counties

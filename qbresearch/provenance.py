@@ -16,8 +16,8 @@ import pandas as pd
 
 PACKAGE = Path(__file__).parent
 REPORTED_PACKAGES = (
-    "qbresearch", "numpy", "pandas", "scipy", "statsmodels", "seaborn", "matplotlib", "papermill", "openpyxl",
-    "pyarrow",
+    "qbresearch", "numpy", "pandas", "scipy", "statsmodels", "linearmodels", "duckdb", "seaborn", "matplotlib",
+    "papermill", "openpyxl", "pyarrow",
 )
 # On Windows a virus scanner may hold a new file for a moment.
 REPLACE_PAUSES: tuple[float, ...] = (0.1, 0.2, 0.4) if os.name == "nt" else ()

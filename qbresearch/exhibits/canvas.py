@@ -6,23 +6,28 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, Transform
+from scipy.optimize import isotonic_regression
 
 from qbresearch.errors import InputError, check_choice
-from qbresearch.exhibits.style import MARKERS, PALETTE, WORDS
+from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, WORDS
 
 WIDTH = 7.2  # inches; a little more than the text of an A4 page, so that 9-point text prints at about 8 points
 MAX_PANELS = 8
 VERDICTS = ("met", "not_met", "undecided", "")
 GOLDEN = (math.sqrt(5) - 1) / 2
+GROUP_MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p", "P", "X", "*", "h")
+GROUP_HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++", "oo", "||||", "//", "..", "\\\\")
 _CLOSING = "、，。；：！？）》」】％%)],.;:"
 _OPENING = "（《「【(["
 
@@ -67,6 +72,54 @@ def read_numbers(column: pd.Series, where: str) -> np.ndarray:
 def check_verdicts(column: pd.Series, where: str) -> None:
     for verdict in column.unique():
         check_choice(verdict, VERDICTS, name="判定结果", where=f"{where}，verdict 列")
+
+
+def check_drawable(values: pd.DataFrame, where: str) -> None:
+    """Refuse a frame without a single row that could be drawn."""
+    if not values.notna().all(axis=1).any():
+        raise InputError(
+            "画图用的表没有一行能画",
+            where=where,
+            found=f"{len(values)} 行的 {'、'.join(values.columns)} 都有空值",
+            expected="至少一行有数",
+            fix="请检查前面的估计是否成功；全部无法估计时，请改用文字说明",
+        )
+
+
+def check_words(column: pd.Series, allowed: Sequence[str], name: str, where: str) -> None:
+    """Refuse a word that the figure has no mark for."""
+    for word in column.unique():
+        check_choice(word, allowed, name=name, where=f"{where}，{column.name} 列")
+
+
+def check_ends(frame: pd.DataFrame, where: str) -> None:
+    """Refuse an interval whose ends are exchanged; ends that are not known are not judged."""
+    wrong = frame["low"] > frame["high"]
+    if wrong.any():
+        low, high = frame.loc[wrong, ["low", "high"]].iloc[0]
+        raise InputError(
+            "区间的下限大于上限",
+            where=where,
+            found=f"下限 {number_text(low)}，上限 {number_text(high)}",
+            expected="low 不大于 high；没有区间的留空",
+            fix="请检查 low、high 两列是否写反",
+        )
+
+
+def check_range(column: pd.Series, least: float, most: float, where: str) -> None:
+    """Refuse numbers outside a range; what is not known is not judged."""
+    wrong = (column < least) | (column > most)
+    if wrong.any():
+        limits = (
+            f"{number_text(least)} 到 {number_text(most)}" if math.isfinite(most) else f"不小于 {number_text(least)}"
+        )
+        raise InputError(
+            f"列 {column.name} 中有不可能的值",
+            where=where,
+            found=number_text(column[wrong].iloc[0]),
+            expected=f"{limits} 的数，或空值",
+            fix="请检查这一列的单位和计算；比例用 0 到 1 表示",
+        )
 
 
 def check_count(count: int, most: int, what: str, where: str) -> None:
@@ -141,6 +194,17 @@ def number_text(value: float) -> str:
     return f"{value:.10g}"
 
 
+def common_decimals(values: Iterable[float], figures: int = 3) -> int:
+    """Decimals for a column of numbers, one to three, so that the largest has that many figures that count."""
+    largest = max((abs(v) for v in values if not math.isnan(v)), default=0.0)
+    return min(max(figures - 1 - math.floor(math.log10(largest)), 1), 3) if largest > 0 else 3
+
+
+def signed_text(value: float, decimals: int) -> str:
+    """A number with its sign, the minus as long as the plus."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
 def text_pieces(text: str) -> list[str]:
     """Parts of a text that must stay on one line."""
     closing, opening = re.escape(_CLOSING), re.escape(_OPENING)
@@ -192,6 +256,13 @@ def points_wide(ax: Axes) -> float:
     return ax.get_position().width * ax.figure.get_figwidth() * 72 * 1.25
 
 
+def room_inside(ax: Axes, labels: Iterable[str], own: bool, beside: float = 0.0) -> float:
+    """About how many points of width remain for the marks, with labels of 8 points and columns of numbers beside."""
+    widest = max(text_width(line) for label in labels for line in label.split("\n"))
+    share = 0.95 if own else 0.75  # axes in somebody else's grid may yet become narrower
+    return max(share * (points_wide(ax) - 8 * widest - beside), 40.0)
+
+
 def panel_title(ax: Axes, label: str) -> None:
     ax.set_title(wrap_text(label, 0.86 * points_wide(ax) / 9.5))
 
@@ -236,6 +307,34 @@ def diamond_handle(label: str) -> Line2D:
     return dot_handle("plain", label, marker="D", color=PALETTE["ink"], markersize=5, markeredgewidth=0)
 
 
+def group_looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """A colour, a marker and a hatch for each group, always the same for the same order."""
+    looks = cycle(zip(GROUP_COLOURS, GROUP_MARKERS, GROUP_HATCHES, strict=True))
+    return {
+        name: {"color": colour, "marker": marker, "hatch": hatch}
+        for name, (colour, marker, hatch) in zip(names, looks, strict=False)
+    }
+
+
+def ink_on(colour: str | tuple[float, ...]) -> str:
+    """Ink or white, whichever can be read on a colour."""
+    red, green, blue = to_rgb(colour)
+    return PALETTE["ink"] if 0.299 * red + 0.587 * green + 0.114 * blue > 0.52 else "white"
+
+
+def shade_rows(ax: Axes, places: Iterable[float]) -> None:
+    """A faint band behind every other row, where several marks share a row."""
+    for place in list(places)[1::2]:
+        ax.axhspan(place - 0.5, place + 0.5, color="#F4F6F8", linewidth=0, zorder=0)
+
+
+def spread_labels(wanted: np.ndarray, gap: float, least: float, most: float) -> np.ndarray:
+    """Places at least ``gap`` apart and within two limits, as near as possible to the (rising) places wanted."""
+    steps = gap * np.arange(wanted.size)
+    nearest = isotonic_regression(wanted - steps).x  # least squares with neighbours at least a gap apart
+    return np.clip(nearest, least, max(least, most - steps[-1])) + steps
+
+
 def label_rows(ax: Axes, labels: Sequence[str], width: float) -> np.ndarray:
     """One row a label, the first on top; returns the heights of the rows."""
     places = np.arange(len(labels), dtype=float)
@@ -244,6 +343,16 @@ def label_rows(ax: Axes, labels: Sequence[str], width: float) -> np.ndarray:
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
     return places
+
+
+def row_height(count: int, roomy: float) -> float:
+    """Inches a row: as roomy as may be while so many rows still fit on a page."""
+    return min(max(8.6 / count, 0.16), roomy)
+
+
+def row_wrap(height: float, width: float) -> float:
+    """The width to wrap labels to: rows too low for two lines have labels of one line."""
+    return width if height >= 0.29 else math.inf
 
 
 def beside_axes(ax: Axes, points: float) -> Transform:
@@ -258,6 +367,13 @@ def side_column(ax: Axes, points: float, heading: str, places: Iterable[float], 
     ax.text(1, 1, heading, transform=top, ha="right", va="bottom", fontsize=8, fontweight="bold")
     for place, text in zip(places, texts, strict=True):
         ax.text(1, place, text, transform=across, ha="right", va="center", fontsize=8.5)
+
+
+def words_in_row(ax: Axes, place: float, words: str) -> None:
+    """Words where a row has no bar or point."""
+    ax.annotate(
+        words, (0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5, color="#5A5A5A"
+    )
 
 
 # --- points -----------------------------------------------------------------------------------------------------

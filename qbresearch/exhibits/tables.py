@@ -131,3 +131,85 @@ def fixed_point(value: Any, decimals: int) -> str:
         return ABSENT
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
     return f"{rounded:,f}".replace("-", "−")
+
+
+def suppress_small(
+    frame: pd.DataFrame, *, count: str, columns: Iterable[str], fewest: float, within: str | None = None
+) -> pd.DataFrame:
+    """Empty the cells that speak of fewer than ``fewest`` persons, so that nobody can be recognised.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    count : str
+        Column with the number of persons behind each row. A row of zero persons says nothing about anybody and stays.
+    columns : iterable of str
+        Columns to empty; ``count`` itself is emptied too.
+    fewest : float
+        Smallest number of persons that may be shown.
+    within : str, optional
+        Column of the whole that rows add up to. Where exactly one of its rows is emptied it could be found by
+        subtraction, so the smallest of the others is emptied as well.
+
+    Returns
+    -------
+    DataFrame
+        A copy with a boolean column ``suppressed``.
+    """
+    small = frame[count].between(0, fewest, inclusive="neither")
+    if within is not None:
+        for _, rows in frame.groupby(within, sort=False):
+            hidden = small[rows.index]
+            others = rows.loc[~hidden & rows[count].gt(0), count]
+            if hidden.sum() == 1 and len(others):
+                small[others.idxmin()] = True
+    names = [*columns, count]
+    shown = frame.astype({name: "float64" for name in names})
+    shown.loc[small, names] = float("nan")
+    return shown.assign(suppressed=small)
+
+
+STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
+STARS_NOTE = "括号内为标准误；* p<0.05，** p<0.01，*** p<0.001（双侧 t 检验，未作多重比较校正）。"
+
+
+def side_by_side(estimates: pd.DataFrame, *, decimals: int = 3) -> ReportTable:
+    """Models beside each other as journals print them: a row a term, a column a model, coefficient, stars and error.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        ``label`` (of the term), ``model``, ``estimate, se, p``; terms and models in printing order of first appearance.
+    decimals : int
+        Of coefficients and standard errors.
+
+    Returns
+    -------
+    ReportTable
+        A term that a model does not hold has an empty cell; an empty frame gives one row that says 无.
+    """
+    models = list(dict.fromkeys(estimates["model"]))
+    cells = {
+        (row.label, row.model): f"{fixed_point(row.estimate, decimals)}{_stars(row.p)} ({fixed_point(row.se, decimals)})"
+        for row in estimates.itertuples()
+    }
+    rows = pd.DataFrame(
+        [{"label": label} | {model: cells.get((label, model), "") for model in models}
+         for label in dict.fromkeys(estimates["label"])]
+    )  # fmt: skip
+    return report_table(rows, [text("label", "变量"), *(Column(m, m, str, "right") for m in models)])
+
+
+def _stars(p: float) -> str:
+    return next((stars for limit, stars in STARS if p < limit), "")
+
+
+def p_value(name: str, label: str) -> Column:
+    """Probabilities with three decimals; what would print as 0.000 is ``<0.001``."""
+    def write(value: Any) -> str:
+        return "<0.001" if not pd.isna(value) and value < SMALLEST_P else fixed_point(value, 3)
+
+    return Column(name, label, write)
+
+
+SMALLEST_P = 0.001

@@ -10,9 +10,20 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.errors import InputError
-from qbresearch.processed.store import Recipe, provenance_path, read_provenance, table_path
+from qbresearch.processed.store import (
+    Recipe,
+    provenance_path,
+    read_provenance,
+    table_path,
+)
 from qbresearch.project import Project
-from qbresearch.provenance import code_sha256, file_sha256, frame_sha256, write_bytes, write_json
+from qbresearch.provenance import (
+    code_sha256,
+    file_sha256,
+    frame_sha256,
+    write_bytes,
+    write_json,
+)
 from qbresearch.raw.checks import check_table
 from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS, Problems, read_file
 from qbresearch.raw.sources import PASSPORT, Source, open_source, verify_source

@@ -66,19 +66,19 @@ class TableProvenance:
 
 
 @dataclass(frozen=True, slots=True)
-class SchoolTable:
+class ProcessedTable:
     """Rows of one processed table with the contract and provenance they came with.
 
-    ``frame`` has one row a school and year in the contract's columns and units.
+    ``frame`` has rows in the contract's columns and units: a school and year, a student and subject, …
     """
 
     frame: pd.DataFrame
     contract: TableContract
     provenance: TableProvenance
 
-    def for_years(self, *years: int) -> SchoolTable:
+    def for_years(self, *years: int) -> ProcessedTable:
         """Only the rows of these school years."""
-        return SchoolTable(self.frame[self.frame["school_year"].isin(years)], self.contract, self.provenance)
+        return ProcessedTable(self.frame[self.frame["school_year"].isin(years)], self.contract, self.provenance)
 
     def county_names(self) -> dict[str, str]:
         """County code to name (the code itself where the data have no name)."""
@@ -162,19 +162,19 @@ def require_built(project: Project, source_id: str) -> TableProvenance:
     return _refuse_outdated(project, provenance)
 
 
-def load_schools(project: Project, source_id: str, *, county_code: str | None = None) -> SchoolTable:
+def load_processed(project: Project, source_id: str, *, county_code: str | None = None) -> ProcessedTable:
     """Load a source's processed table, all counties or one.
 
     Raises
     ------
     InputError
-        The source has not been built, or not since something changed; it lists no schools, or no such county.
+        The source has not been built, or not since something changed; it has no counties and years, or no such county.
     """
     provenance = require_built(project, source_id)
     contract = load_table(provenance.recipe.table)
     if not {"county_code", "school_year"} <= {c.name for c in (*contract.columns, *contract.constants)}:
         raise InputError(
-            "这份数据不是学校表", where=f"数据 {source_id}", found=contract.label_zh, expected="有县与学年的学校（或学区）表",
+            "这份数据没有县与学年", where=f"数据 {source_id}", found=contract.label_zh, expected="有县与学年的表（学校、学区、学生成绩）",
             fix="换一个数据来源（qbresearch show sources 列出全部）",
         )
     filters = None
@@ -182,7 +182,7 @@ def load_schools(project: Project, source_id: str, *, county_code: str | None = 
         check_choice(county_code, tuple(provenance.counties), name="县", where=f"数据 {source_id}")
         filters = [("county_code", "==", county_code)]
     frame = pd.read_parquet(table_path(project, source_id), filters=filters)
-    return SchoolTable(frame, contract, provenance)
+    return ProcessedTable(frame, contract, provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +204,9 @@ class DataIndex:
         return tuple(self._provenance(source_id).years.get(county_code, ()))
 
     def slice_sha256(self, source_id: str, county_code: str | None) -> str:
-        """Checksum of the rows a job reads: one county's, or (``None``) the whole table's."""
+        """Checksum of the rows a job reads: one county's (empty if it has none), or (``None``) the whole table's."""
         provenance = self._provenance(source_id)
-        return provenance.content_sha256 if county_code is None else provenance.counties[county_code]
+        return provenance.content_sha256 if county_code is None else provenance.counties.get(county_code, "")
 
     def _provenance(self, source_id: str) -> TableProvenance:
         check_choice(source_id, self.sources(), name="数据来源", where="data/processed")

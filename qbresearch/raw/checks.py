@@ -9,6 +9,8 @@ from qbresearch.rules.columns import Check, TableContract
 
 # What adding binary fractions may leave over; the cells of one row are compared unrounded.
 ADDING_ERROR = 1e-6
+# Identity numbers have 17 digits and a digit or X; registration numbers put a letter in front of one.
+PERSONAL_NUMBER = r"[A-Za-z]?[0-9]{17}[0-9Xx]"
 STAGE_LABELS = {"primary": "小学", "junior": "初中", "senior": "高中"}
 
 
@@ -36,6 +38,8 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
         problems += found.rows
     found = Problems("")
     _check_key(table, contract, found)
+    if "student_id" in table:
+        _check_pseudonyms(table, contract, found)
     if "parent_code" in table and table["school_code"].notna().any():
         _check_parents(table, contract, found)
     if "school_type" in table:
@@ -106,6 +110,15 @@ def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) ->
         found.file = row["_file"]
         found.add(*row["_place"].at(keys[-1], contract.label(keys[-1])), row[keys[-1]], f"只出现一次（{words}）",
                   "删去重复的一行，或改正代码、学年")
+
+
+def _check_pseudonyms(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
+    """A code with the form of an identity or registration number names a person, and must not come in."""
+    label = contract.label("student_id")
+    for _, row in table[table["student_id"].astype("string").str.fullmatch(PERSONAL_NUMBER).fillna(False)].iterrows():
+        found.file = row["_file"]
+        found.add(*row["_place"].at("student_id", label), "18 位身份证号或学籍号的样式（不显示）", "与身份证号、学籍号无关的化名代码",
+                  "在数据离开教育局之前换成化名代码，对照表另外保管")
 
 
 def _check_parents(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:

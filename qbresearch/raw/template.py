@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,13 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from qbresearch.provenance import write_bytes
-from qbresearch.raw.workbooks import NUMBER_FORMATS, TEXT_FORMAT, put_text, workbook_bytes
+from qbresearch.raw.examples import EXAMPLES, Row
+from qbresearch.raw.workbooks import (
+    NUMBER_FORMATS,
+    TEXT_FORMAT,
+    put_text,
+    workbook_bytes,
+)
 from qbresearch.rules.columns import Column, TableContract
 
 TITLE_ROW, UNIT_ROW, HEADING_ROW, FIRST_ROW = 1, 2, 3, 4
@@ -32,12 +38,15 @@ KIND_LABELS = {
 EXPLANATION_HEADS = ("工作表", "列（表头）", "含义", "单位", "填法", "统计表号", "允许的范围或选项", "谁必须填")
 EXPLANATION_WIDTHS = (12, 30, 44, 12, 14, 26, 44, 24)
 RULES = (
-    "一行一所学校（或一个校区、教学点），一县一学年一个工作簿；三张表都要有学校标识码，按标识码合并。",
     "确实没有就填 0；没有数据请留空，不要填 0、“无”或“—”。留空的数不会按 0 计算，有关结论会写“无法判定”。",
-    "学校没有的学段，相应的列留空。",
-    "只填数字，不写单位，不写公式；单位以表头为准，设备资产值以万元为单位。",
+    "只填数字，不写单位，不写公式；单位以表头为准。",
     "代码类各列已设为文本格式，请直接录入，避免丢失前面的 0。",
     "名称以“示例”开头的工作表和本说明不会被读入，可以删去，也可以保留。",
+)
+SCHOOL_RULES = (
+    "一行一所学校（或一个校区、教学点），一县一学年一个工作簿；三张表都要有学校标识码，按标识码合并。",
+    *RULES,
+    "学校没有的学段，相应的列留空；设备资产值以万元为单位。",
 )
 HEADING_FILL = PatternFill("solid", fgColor="FFDDE6EE")
 UNIT_FILL = PatternFill("solid", fgColor="FFF5F7F9")
@@ -45,49 +54,6 @@ EXAMPLE_FILL = PatternFill("solid", fgColor="FFFFF6DD")
 THIN = Border(*[Side(style="thin", color="FFBBBBBB")] * 4)
 CENTRE = Alignment(horizontal="center", vertical="center", wrap_text=True)
 WRAP = Alignment(vertical="top", wrap_text=True)
-Row = Mapping[str, Any]
-
-_COMMON = {
-    "county_code": "990199", "county_name": "示例县（虚构）", "school_year": 2024, "sponsor": "county",
-    "counted": "yes",
-}
-# Three invented schools; one teaches two stages. Numbers are in the contract's units and agree with each other.
-EXAMPLES: dict[str, tuple[Row, ...]] = {
-    "school": (
-        _COMMON | {
-            "school_code": "9901990001", "school_name": "示例县虚构第一小学", "school_type": "primary",
-            "location": "urban", "students_primary": 860, "teachers_primary": 48, "teachers_primary_doctor": 0,
-            "teachers_primary_master": 2, "teachers_primary_bachelor": 35, "teachers_primary_associate": 10,
-            "teachers_primary_high_school": 1, "teachers_primary_below_high_school": 0, "pe_teachers_primary": 4,
-            "arts_teachers_primary": 5, "backbone_teachers_primary": 9, "titled_teachers_primary": 27,
-            "teaching_area_m2": 4580.5, "indoor_sports_area_m2": 420, "sports_ground_area_m2": 6350,
-            "equipment_value_yuan": 2150600, "multimedia_classrooms": 22, "computers": 118, "books": 21500,
-        },
-        _COMMON | {
-            "school_code": "9901990002", "school_name": "示例县虚构镇初级中学", "school_type": "junior",
-            "location": "town", "students_junior": 540, "teachers_junior": 44, "teachers_junior_doctor": 0,
-            "teachers_junior_master": 3, "teachers_junior_bachelor": 37, "teachers_junior_associate": 4,
-            "teachers_junior_high_school": 0, "teachers_junior_below_high_school": 0, "pe_teachers_junior": 3,
-            "arts_teachers_junior": 3, "backbone_teachers_junior": 6, "titled_teachers_junior": 28,
-            "teaching_area_m2": 3620, "indoor_sports_area_m2": 0, "sports_ground_area_m2": 5880.25,
-            "equipment_value_yuan": 1512000, "multimedia_classrooms": 15, "computers": 80, "books": 15800,
-        },
-        _COMMON | {
-            "school_code": "9901990003", "school_name": "示例县虚构村九年一贯制学校", "school_type": "nine_year",
-            "location": "rural", "students_primary": 166, "students_junior": 90, "teachers_primary": 14,
-            "teachers_primary_doctor": 0, "teachers_primary_master": 0, "teachers_primary_bachelor": 9,
-            "teachers_primary_associate": 5, "teachers_primary_high_school": 0,
-            "teachers_primary_below_high_school": 0, "pe_teachers_primary": 1, "arts_teachers_primary": 1,
-            "backbone_teachers_primary": 2, "titled_teachers_primary": 8, "teachers_junior": 11,
-            "teachers_junior_doctor": 0, "teachers_junior_master": 0, "teachers_junior_bachelor": 10,
-            "teachers_junior_associate": 1, "teachers_junior_high_school": 0,
-            "teachers_junior_below_high_school": 0, "pe_teachers_junior": 1, "arts_teachers_junior": 0,
-            "backbone_teachers_junior": 1, "titled_teachers_junior": 7, "teaching_area_m2": 1620,
-            "indoor_sports_area_m2": 0, "sports_ground_area_m2": 3150, "equipment_value_yuan": 768500,
-            "multimedia_classrooms": 9, "computers": 42, "books": 6900,
-        },
-    ),
-}
 
 
 def write_template(table: TableContract, path: Path) -> None:
@@ -104,7 +70,7 @@ def write_template(table: TableContract, path: Path) -> None:
 
 
 def write_filled_example(table: TableContract, path: Path) -> None:
-    """Write the same workbook with the three invented schools in the real sheets; see :func:`write_template`."""
+    """Write the same workbook with the invented rows in the real sheets; see :func:`write_template`."""
     write_bytes(path, workbook_bytes(_workbook(table, EXAMPLES.get(table.id, ())), DATED))
 
 
@@ -131,7 +97,7 @@ def _workbook(table: TableContract, filled: Sequence[Row]) -> Workbook:
         if table.id in EXAMPLES:
             columns = _columns(table, sheet_id)
             sheet = workbook.create_sheet(EXAMPLE_PREFIX + label)
-            _write_form(sheet, f"示例：{label}（三所虚构的学校，不会被读入）", columns)
+            _write_form(sheet, f"示例：{label}（虚构，不会被读入）", columns)
             _write_rows(sheet, columns, EXAMPLES[table.id], EXAMPLE_FILL)
             sheet.sheet_properties.tabColor = "FFE0B040"
     workbook.properties.creator = "qbresearch"
@@ -260,7 +226,7 @@ def _write_explanation(sheet: Worksheet, table: TableContract) -> None:
     put_text(sheet.cell(1, 1), f"{table.label_zh}填写说明")
     sheet.cell(1, 1).font = Font(bold=True, size=14)
     sheet.merge_cells(start_row=1, end_row=1, start_column=1, end_column=len(EXPLANATION_HEADS))
-    rules = RULES if table.id in EXAMPLES else RULES[1:2] + RULES[4:]
+    rules = SCHOOL_RULES if table.id == "school" else RULES
     for row, rule in enumerate(rules, 2):
         put_text(sheet.cell(row, 1), f"{row - 1}. {rule}")
         sheet.merge_cells(start_row=row, end_row=row, start_column=1, end_column=len(EXPLANATION_HEADS))

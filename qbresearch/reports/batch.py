@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ import pandas as pd
 
 from qbresearch.errors import InputError
 from qbresearch.project import Project
-from qbresearch.provenance import code_sha256, file_sha256, json_sha256, package_versions
+from qbresearch.provenance import (
+    code_sha256,
+    file_sha256,
+    json_sha256,
+    package_versions,
+)
 from qbresearch.reports.batchfile import Batch, Problem
 from qbresearch.reports.contract import Scalar, Template
 from qbresearch.reports.grid import DataIndex, Draft, draft_jobs, job_names
@@ -171,11 +177,15 @@ class Plan:
         return {"id": self.batch.id, "title": self.batch.title, "jobs": jobs, "orphans": list(self.orphans)}
 
 
-def plan_batch(batch: Batch, project: Project, data: DataIndex, *, rules_sha256: Callable[[str], str]) -> Plan:
+def plan_batch(
+    batch: Batch, project: Project, data: DataIndex, *, rules_sha256: Callable[[str], str],
+    design_sources: Callable[[str], tuple[str, ...]],
+) -> Plan:
     """Check a whole batch and say for each of its jobs whether it must run, and why.
 
     What a job asks of the data comes from its parameters by name: ``source_id``, ``county_code`` (absent or empty:
-    the whole source), ``school_year`` and ``standard_id``, wherever their values come from: grid, common or default.
+    the whole source), ``school_year``, ``standard_id`` and ``design_id``, wherever their values come from: grid,
+    common or default.
 
     Parameters
     ----------
@@ -187,16 +197,18 @@ def plan_batch(batch: Batch, project: Project, data: DataIndex, *, rules_sha256:
         What the processed data hold.
     rules_sha256 : callable
         Checksum of a standard by id; raises InputError for an unknown one.
+    design_sources : callable
+        Sources that a link design reads beside ``source_id``, by id; raises InputError for an unknown one.
 
     Raises
     ------
     InputError
         Anything is wrong. The message lists every problem, with lines of the batch file where they are known.
     """
-    drafts, problems = draft_jobs(batch, project, data, rules_sha256)
+    drafts, problems = draft_jobs(batch, project, data, rules_sha256, design_sources)
     if problems:
         raise _refusal(batch, problems)
-    jobs = _key_jobs(drafts, data, rules_sha256)
+    jobs = _key_jobs(drafts, data, rules_sha256, design_sources)
     folder = project.reports / batch.id
     records = read_records(folder)
     planned = tuple(_plan_job(job, records.get(job.name), folder) for job in jobs)
@@ -216,19 +228,23 @@ def _refusal(batch: Batch, problems: list[Problem]) -> InputError:
     )
 
 
-def _key_jobs(drafts: list[Draft], data: DataIndex, rules_sha256: Callable[[str], str]) -> list[Job]:
+def _key_jobs(
+    drafts: list[Draft], data: DataIndex, rules_sha256: Callable[[str], str],
+    design_sources: Callable[[str], tuple[str, ...]],
+) -> list[Job]:
     code, packages = code_sha256(), package_versions()
-    slices: dict[tuple[str, str | None], str] = {}  # many jobs share a slice, and its checksum may take a while
+    slice_sha256 = cache(data.slice_sha256)  # many jobs share a slice, and its checksum may take a while
     jobs = []
     for name, draft in zip(job_names(drafts), drafts, strict=True):
         values = draft.parameters
-        source, county, standard = (values.get(key) or None for key in ("source_id", "county_code", "standard_id"))
-        if source and (source, county) not in slices:
-            slices[source, county] = data.slice_sha256(source, county)
+        asked = ("source_id", "county_code", "standard_id", "design_id")
+        source, county, standard, design = (values.get(key) or None for key in asked)
+        read = [source, *(design_sources(design) if design else ())] if source else []
+        slices = [slice_sha256(name, county) for name in read]
         components = {
             "template": draft.template.sha256,
             "parameters": json_sha256(values),
-            "data": slices[source, county] if source else None,
+            "data": slices[0] if len(slices) == 1 else json_sha256(slices) if slices else None,
             "rules": rules_sha256(standard) if standard else None,
             "code": code,
             "packages": packages,

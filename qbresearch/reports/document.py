@@ -29,6 +29,7 @@ from qbresearch.exhibits.blocks import (
     RecordBlock,
     TableBlock,
 )
+from qbresearch.reports.wording import chinese_number, school_year_label
 
 STAGE_ORDER = {"primary": 0, "junior": 1}
 STAGE_LABELS = {"primary": "小学", "junior": "初中"}
@@ -149,6 +150,7 @@ class Document:
     """A whole report, ready to be written in any format."""
 
     title: str
+    topic: str
     subtitle: str
     run_id: str
     county_code: str
@@ -199,23 +201,6 @@ class _Counter:
         return f"图{self.figures}", f"fig-{self.figures}"
 
 
-def chinese_number(value: int) -> str:
-    """Chinese numeral of 1 to 99 (一, 十, 十一, 二十, 九十九); Arabic from 100 on."""
-    digits = "零一二三四五六七八九"
-    if value < 1:
-        raise ValueError(f"no heading number for {value}")
-    if value > 99:
-        return str(value)
-    tens, ones = divmod(value, 10)
-    return ("" if tens < 2 else digits[tens]) + ("十" if tens else "") + (digits[ones] if ones else "")
-
-
-def school_year_label(value: object) -> str:
-    """A school year named by its autumn (``2024``) as a reader knows it (``2024—2025 学年``)."""
-    text = str(value)
-    return f"{text}—{int(text) + 1} 学年" if re.fullmatch(r"\d{4}", text) else text
-
-
 def section_order(job: Mapping[str, Any]) -> tuple[str, int, str, str]:
     """Sort key of a job in its report: notebook, then primary before junior before other stages, then name."""
     stage = str(job["parameters"].get("stage", ""))
@@ -260,15 +245,17 @@ def build_document(
     asked = {key: str(value) for key, value in shown[0].job["parameters"].items()}
     county_code = asked.get("county_code", "")
     stages = merge_stages(_county_records(shown)) if county_code else ()
-    county_name = next((str(stage["county_name"]) for stage in stages if stage["county_name"]), "")
+    county_name = _county_name(shown) if county_code else ""
     years = {str(section.job["parameters"].get("school_year", "")) for section in sections}
     school_year = years.pop() if len(years) == 1 else ""
     subject = (county_name or f"县（代码 {county_code}）") if county_code else ""
     # A name in Latin letters is set off from the year that follows it; a Chinese one is not.
     subject += " " if subject and subject[-1].isascii() and subject[-1].isalnum() else ""
-    topic = _topic(shown, stages) if county_code else _common_title(shown)
+    is_resource_report = bool(county_code) and not is_linked(shown[0].job)
+    topic = _topic(shown, stages) if is_resource_report else _common_title(shown)
     return Document(
         title=f"{subject}{school_year_label(school_year)}{topic}",
+        topic=topic,
         subtitle=_subtitle(stages),
         run_id=run_id,
         county_code=county_code,
@@ -280,6 +267,17 @@ def build_document(
         packages=dict(packages),
         code_sha256=code_sha256,
     )
+
+
+def is_linked(job: Mapping[str, Any]) -> bool:
+    """Whether a job studies results beside resources: such a study is a report of its own."""
+    return "design_id" in job["parameters"]
+
+
+def _county_name(sections: Iterable[Section]) -> str:
+    """The county's name as the first record that has one states it."""
+    names = (record.values.get("county_name") for section in sections for record in section.records)
+    return next((str(name) for name in names if name), "")
 
 
 def merge_stages(records: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

@@ -13,7 +13,14 @@ from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import json_sha256
 from qbresearch.reports.batchfile import Batch, Grid, Lines, Problem, shown, suggest
-from qbresearch.reports.contract import TYPES, Parameter, Scalar, Template, coerce, read_template
+from qbresearch.reports.contract import (
+    TYPES,
+    Parameter,
+    Scalar,
+    Template,
+    coerce,
+    read_template,
+)
 
 MANIFEST = "manifest.json"
 _ALL = object()  # "all" in a grid: every county or year that the data hold
@@ -47,7 +54,8 @@ class Draft:
 
 
 def draft_jobs(
-    batch: Batch, project: Project, data: DataIndex, rules_sha256: Callable[[str], str]
+    batch: Batch, project: Project, data: DataIndex, rules_sha256: Callable[[str], str],
+    design_sources: Callable[[str], tuple[str, ...]],
 ) -> tuple[list[Draft], list[Problem]]:
     """Expand every grid of a batch and collect everything that is wrong.
 
@@ -58,7 +66,7 @@ def draft_jobs(
     problems : list of Problem
         Those found on reading the file first, each once.
     """
-    walk = _Walk(batch, project, data, rules_sha256)
+    walk = _Walk(batch, project, data, rules_sha256, design_sources)
     return walk.drafts(), list(walk.problems)
 
 
@@ -87,15 +95,20 @@ def _short_hash(draft: Draft) -> str:
 class _Walk:
     """One pass over a batch. Nothing is refused on the way, so that one run of the command shows every problem."""
 
-    def __init__(self, batch: Batch, project: Project, data: DataIndex, rules_sha256: Callable[[str], str]) -> None:
+    def __init__(
+        self, batch: Batch, project: Project, data: DataIndex, rules_sha256: Callable[[str], str],
+        design_sources: Callable[[str], tuple[str, ...]],
+    ) -> None:
         self._batch, self._project, self._lines = batch, project, Lines(batch.text)
         self.problems: dict[Problem, None] = dict.fromkeys(batch.problems)  # a set that keeps its order
         self._sources = sorted(data.sources())
         self._counties, self._years, self._rules = cache(data.counties), cache(data.years), cache(rules_sha256)
+        self._design_sources = cache(design_sources)
         self._missing_years: dict[tuple[int, str, int], dict[str, None]] = defaultdict(dict)
         # In the order in which one question can build on the answer to another.
         self._questions = {
             "standard_id": self._standards,
+            "design_id": self._designs,
             "source_id": self._known_sources,
             "county_code": self._held_counties,
             "school_year": self._held_years,
@@ -220,6 +233,16 @@ class _Walk:
                 self._rules(value)
             except InputError as error:
                 note(f"标准 {value}：{error.problem}；{error.fix}", value)
+
+    def _designs(self, values: list[str], fixed: Mapping[str, Any], note: Callable[..., None], grid: Grid) -> None:
+        for value in values:
+            try:
+                unbuilt = [source for source in self._design_sources(value) if source not in self._sources]
+            except InputError as error:
+                note(f"关联设计 {value}：{error.problem}；{error.fix}", value)
+                continue
+            for source in unbuilt:
+                note(f"关联设计 {value} 用到的数据源 {source} 还没有构建；先运行 qbresearch build {source}", value)
 
     def _known_sources(
         self, values: list[str], fixed: Mapping[str, Any], note: Callable[..., None], grid: Grid

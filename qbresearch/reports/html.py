@@ -36,8 +36,8 @@ from qbresearch.reports.document import (
     Reference,
     Section,
     Token,
-    school_year_label,
 )
+from qbresearch.reports.wording import school_year_label
 
 TEMPLATES = Path(__file__).parent / "templates"
 TONE_WORDS = {**WORDS, "caution": "注意", "plain": "发现"}
@@ -311,6 +311,8 @@ def _index_row(report: Mapping[str, Any], run_id: str) -> dict[str, Any]:
         "key": search_key(report["county_name"] or report["title"]),
         "code": report["county_code"],
         "prefecture": report["prefecture"],
+        # Pages published by an earlier version have no topic.
+        "topic": report.get("topic", ""),
         "year": school_year_label(report["school_year"]) if report["school_year"] else "",
         "source": report["source_id"],
         "run_id": run_id,

@@ -33,14 +33,16 @@ from qbresearch.reports.document import (
     Part,
     build_document,
     error_cell,
-    school_year_label,
+    is_linked,
     section_order,
 )
 from qbresearch.reports.grid import MANIFEST
 from qbresearch.reports.html import render_index, render_report
 from qbresearch.reports.runner import lock_run, read_manifest
+from qbresearch.reports.wording import school_year_label
 
 Job = dict[str, Any]
+Key = tuple[str, str, str, str]
 IsCurrent = Callable[[Job], str | None]
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
 
@@ -234,15 +236,21 @@ def _first_heading(template: Path) -> str:
 # writing
 
 
-def _report_key(job: Job) -> tuple[str, str, str]:
-    """Source, county and year; a job about several counties belongs to its source's report."""
-    source, county, year = (str(job["parameters"].get(n, "")) for n in ("source_id", "county_code", "school_year"))
-    return (source, county, year) if county else (source, "", "")
+def _report_key(job: Job) -> Key:
+    """Source, county, year and kind of the report a job belongs to.
+
+    A job about several counties belongs to its source's report; a study of results (one that has a link design) is a
+    report of its own, named by its notebook.
+    """
+    asked = job["parameters"]
+    source, county, year = (str(asked.get(n, "")) for n in ("source_id", "county_code", "school_year"))
+    kind = Path(str(job["notebook"])).stem if is_linked(job) else ""
+    return (source, county, year if county or kind else "", kind)
 
 
-def _reports_of(jobs: Iterable[Job]) -> list[tuple[str, tuple[str, str, str], list[Job]]]:
+def _reports_of(jobs: Iterable[Job]) -> list[tuple[str, Key, list[Job]]]:
     """Slug, key and jobs of each report, sorted; slugs that would clash get a piece of checksum."""
-    groups: dict[tuple[str, str, str], list[Job]] = {}
+    groups: dict[Key, list[Job]] = {}
     for job in jobs:
         groups.setdefault(_report_key(job), []).append(job)
     plain = {key: _slug(key) for key in groups}
@@ -251,9 +259,9 @@ def _reports_of(jobs: Iterable[Job]) -> list[tuple[str, tuple[str, str, str], li
     return [(slugs[key], key, sorted(groups[key], key=section_order)) for key in sorted(groups)]
 
 
-def _slug(key: tuple[str, str, str]) -> str:
-    source, county, year = key
-    text = "-".join(part for part in (source, county or "cross-county", year) if part)
+def _slug(key: Key) -> str:
+    source, county, year, kind = key
+    text = "-".join(part for part in (source, county or "cross-county", year, kind) if part)
     return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
 
 
@@ -305,6 +313,7 @@ def _report_entry(slug: str, document: Document, missing: Sequence[Mapping[str, 
         "slug": slug,
         "file": f"{PAGES}/{slug}.html",
         "title": document.title,
+        "topic": document.topic,
         "source_id": document.source_id,
         "county_code": document.county_code,
         "county_name": document.county_name,
@@ -320,8 +329,8 @@ def _report_entry(slug: str, document: Document, missing: Sequence[Mapping[str, 
     }
 
 
-def _refused_entry(slug: str, key: tuple[str, str, str], reasons: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    source, county, year = key
+def _refused_entry(slug: str, key: Key, reasons: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    source, county, year, _ = key
     return {
         "slug": slug,
         "label": f"县（代码 {county}）{school_year_label(year)}" if county else "跨县报告",
@@ -373,7 +382,7 @@ def _standing(path: Path) -> dict[str, Any]:
         if not changed:
             reports.append(report)
             continue
-        key = (report["source_id"], report["county_code"], report["school_year"])
+        key = (report["source_id"], report["county_code"], report["school_year"], "")
         reason = "发布之后又重新运行过，请重新发布这一批次"
         refused.append(
             _refused_entry(report["slug"], key, [{"job": n, "heading": n, "reason": reason} for n in changed])

@@ -5,7 +5,7 @@ A :class:`Study` computes each result once and hands out blocks that carry their
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +17,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qbresearch.errors import InputError, check_choice
-from qbresearch.exhibits.blocks import FigureBlock, FindingBlock, OpeningBlock, RecordBlock, TableBlock
+from qbresearch.exhibits.blocks import (
+    FigureBlock,
+    FindingBlock,
+    OpeningBlock,
+    RecordBlock,
+    TableBlock,
+)
 from qbresearch.exhibits.sentences import scope_sentence
 from qbresearch.exhibits.style import figure_png, use_style
 from qbresearch.exhibits.tables import ReportTable, fixed_point
 from qbresearch.processed.published import load_published
-from qbresearch.processed.store import SchoolTable, load_schools
+from qbresearch.processed.store import ProcessedTable, TableProvenance, load_processed
 from qbresearch.project import Project, find_project
 from qbresearch.results.resources.attainment import AttainmentResult, assess
 from qbresearch.results.resources.indicators import IndicatorTable, compute_indicators
@@ -31,7 +37,13 @@ from qbresearch.results.resources.readings import compare_readings, open_reading
 from qbresearch.results.resources.references import published_values
 from qbresearch.results.resources.register import list_missing
 from qbresearch.rules.citations import STATUS_LABELS
-from qbresearch.rules.standards import COMPOSITE_CV, CV, Standard, load_standard, school_year_start
+from qbresearch.rules.standards import (
+    COMPOSITE_CV,
+    CV,
+    Standard,
+    load_standard,
+    school_year_start,
+)
 
 SIMULATED = "模拟数据：全部学校与数值均由程序生成，不代表任何真实地区。"
 RESOURCES_ONLY = (
@@ -48,7 +60,7 @@ class Study:
     notebook is about; ``stage`` is empty in a notebook that looks at all stages.
     """
 
-    data: SchoolTable
+    data: ProcessedTable
     standard: Standard
     source_id: str
     county_code: str
@@ -220,14 +232,18 @@ class Study:
 
     # --- exhibits ------------------------------------------------------------------------------------------------
 
-    def opening(self, title: str) -> OpeningBlock:
-        """First block of a notebook: what it is about, what it rests on, what a reader must know."""
+    def opening(
+        self, title: str, *, beside: Sequence[TableProvenance] = (), parameters: Mapping[str, Any] | None = None,
+        cautions: Sequence[str] | None = None,
+    ) -> OpeningBlock:
+        """First block of a notebook: what it is about, what it rests on, what a reader must know.
+
+        ``beside`` are further processed tables the notebook reads; ``parameters`` are added to those of the study;
+        ``cautions`` stand in the place of those about resource verdicts.
+        """
         provenance = self.data.provenance
         facts = [
-            ("数据", provenance.description),
-            ("数据许可", provenance.licence),
-            ("生成日期" if provenance.simulated else "取得日期", provenance.accessed),
-            ("数据校验", f"sha256 {provenance.content_sha256}"),
+            *(fact for table in (provenance, *beside) for fact in _data_facts(table)),
             ("标准", f"{self.standard.label_zh}（{self.standard.document}；{self.standard.id}，sha256 {self.standard.sha256[:16]}…）"),
             ("规则适用日期", f"{self.standard.on:%Y-%m-%d}"),
         ]
@@ -237,17 +253,18 @@ class Study:
         return OpeningBlock(
             title=title,
             facts=tuple(facts),
-            cautions=tuple(self._cautions()),
-            simulated=provenance.simulated,
+            cautions=(
+                *([SIMULATED] if provenance.simulated else []), *(self._rule_cautions() if cautions is None else cautions)
+            ),
+            simulated=any(table.simulated for table in (provenance, *beside)),
             parameters={
                 "source_id": self.source_id, "county_code": self.county_code, "school_year": self.school_year,
                 "stage": self.stage, "standard_id": self.standard.id, "seed": self.seed,
+                **(parameters or {}),
             },
         )
 
-    def _cautions(self) -> Iterable[str]:
-        if self.data.provenance.simulated:
-            yield SIMULATED
+    def _rule_cautions(self) -> Iterable[str]:
         if self.standard.kind == "evaluation":
             yield RESOURCES_ONLY
             yield "教育部原文未能读到，标准值引自其他正式文件的转引，各条状态与出处见“所用规则”表。"
@@ -266,7 +283,8 @@ class Study:
         )
 
     def figure(
-        self, id: str, drawn: Axes | np.ndarray | Figure, caption: str, *, alt: str, notes: Sequence[str] = ()
+        self, id: str, drawn: Axes | np.ndarray | Figure, caption: str, *, alt: str, notes: Sequence[str] = (),
+        source: str | None = None,
     ) -> FigureBlock:
         """A drawn figure with its source line; refuses one with a character no font can draw."""
         figure = drawn if isinstance(drawn, Figure) else np.ravel(drawn)[0].figure
@@ -275,7 +293,8 @@ class Study:
             figure.text(0.995, 0.004, "模拟数据", ha="right", va="bottom", fontsize="x-small", color="0.45")
         png, width, height = figure_png(figure, where=f"图 {id}")
         return FigureBlock(
-            id=id, caption=caption, alt=alt, png=png, width=width, height=height, notes=tuple(notes), source=self.source
+            id=id, caption=caption, alt=alt, png=png, width=width, height=height, notes=tuple(notes),
+            source=self.source if source is None else source,
         )
 
     def finding(self, id: str, text: str, *, tone: str = "plain", key: bool = False) -> FindingBlock:
@@ -311,6 +330,15 @@ class Study:
         standard caps it.
         """
         return verdict_rows(self.county, self.attainment.dispersion_table(), self.standard)
+
+
+def _data_facts(provenance: TableProvenance) -> list[tuple[str, str]]:
+    return [
+        ("数据", provenance.description),
+        ("数据许可", provenance.licence),
+        ("生成日期" if provenance.simulated else "取得日期", provenance.accessed),
+        ("数据校验", f"sha256 {provenance.content_sha256}"),
+    ]
 
 
 def verdict_rows(county: pd.Series, dispersion: pd.DataFrame, standard: Standard) -> pd.DataFrame:
@@ -377,7 +405,7 @@ def open_study(
     """
     use_style()
     found = find_project(project)
-    data = load_schools(found, source_id, county_code=county_code or None)
+    data = load_processed(found, source_id, county_code=county_code or None)
     years = sorted(int(year) for year in data.frame["school_year"].dropna().unique())
     check_choice(school_year, years, name="学年", where=f"数据 {source_id} {county_code}".strip())
     standard = load_standard(standard_id, on=school_year_start(school_year))

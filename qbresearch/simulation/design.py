@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qbresearch.errors import CitationError, check_choice
-from qbresearch.rules.citations import CITATION_KEYS, CITED, Citation, check_keys, read_citation, read_toml
+from qbresearch.rules.citations import (
+    CITATION_KEYS,
+    CITED,
+    Citation,
+    check_keys,
+    read_citation,
+    read_toml,
+)
 
 STAGES = ("primary", "junior")
 PEOPLE = ("L1", "L2", "L3")

@@ -16,7 +16,12 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from qbresearch.provenance import write_bytes
-from qbresearch.raw.workbooks import NUMBER_FORMATS, TEXT_FORMAT, put_text, workbook_bytes
+from qbresearch.raw.workbooks import (
+    NUMBER_FORMATS,
+    TEXT_FORMAT,
+    put_text,
+    workbook_bytes,
+)
 from qbresearch.rules.columns import Column, TableContract
 from qbresearch.simulation.design import County
 

@@ -13,6 +13,10 @@ import pytest
 from qbresearch.errors import InputError
 from qbresearch.raw.reading import ERROR, read_file
 from qbresearch.results.resources.dispersion import compare_groups, measure_dispersion
+from qbresearch.results.resources.indicators import IndicatorTable, compute_indicators
+from qbresearch.results.resources.parts import stage_parts
+from qbresearch.rules.columns import load_table
+from qbresearch.rules.standards import load_standard
 from qbresearch.statistics.dispersion import (
     between_within,
     coefficient_of_variation,
@@ -20,10 +24,6 @@ from qbresearch.statistics.dispersion import (
     weighted_mean,
     weighted_standard_deviation,
 )
-from qbresearch.results.resources.indicators import IndicatorTable, compute_indicators
-from qbresearch.results.resources.parts import stage_parts
-from qbresearch.rules.columns import load_table
-from qbresearch.rules.standards import load_standard
 
 DATA = Path(__file__).parent / "data"
 RAW = Path(__file__).parents[2] / "data" / "raw"

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from qbresearch.results.resources.attainment import at_least, at_most, round_half_up
+from qbresearch.rules.standards import COMPOSITE_CV, CV, load_standard
 from qbresearch.statistics.dispersion import (
     coefficient_of_variation,
     composite_coefficient_of_variation,
     weighted_mean,
     weighted_standard_deviation,
 )
-from qbresearch.rules.standards import COMPOSITE_CV, CV, load_standard
 
 DATA = Path(__file__).parent / "data"
 PUBLISHED_CV = Path(__file__).parents[2] / "data" / "raw" / "published-cv"

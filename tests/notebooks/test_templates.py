@@ -22,7 +22,7 @@ def _cells(path, kind):
 
 def test_the_notebooks_of_the_workbench_are_all_there():
     assert [p.stem for p in ALL] == [
-        "00-tutorial", "10-data-check", "20-resource-balance", "30-attainment", "90-cross-county"
+        "00-tutorial", "10-data-check", "20-resource-balance", "30-attainment", "40-quality-monitoring", "50-resource-quality-link", "90-cross-county"
     ]
 
 

@@ -23,10 +23,10 @@ from qbresearch.results.resources.attainment import (
     judge_schools,
     round_half_up,
 )
-from qbresearch.statistics.dispersion import coefficient_of_variation
 from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.results.resources.needs import sum_shortfalls
 from qbresearch.rules.standards import CV, load_standard
+from qbresearch.statistics.dispersion import coefficient_of_variation
 
 NATIONAL = load_standard("national-2017", on=date(2023, 9, 1))
 STAGES = ("primary", "junior")

@@ -15,7 +15,13 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.results.resources.attainment import AttainmentResult, assess, at_least, at_most, round_half_up
+from qbresearch.results.resources.attainment import (
+    AttainmentResult,
+    assess,
+    at_least,
+    at_most,
+    round_half_up,
+)
 from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.results.resources.needs import sum_shortfalls
 from qbresearch.rules.standards import COMPOSITE_CV, CV, Standard, load_standard

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_batch import BATCH, COUNTY, FakeData, fake_rules, make_project, notebook_text, plan_of
+from tiny_batch import (
+    BATCH,
+    COUNTY,
+    FakeData,
+    fake_designs,
+    fake_rules,
+    make_project,
+    notebook_text,
+    plan_of,
+)
 
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, file_sha256, package_versions, write_json
@@ -416,8 +425,41 @@ def test_changed_package_reruns(done, monkeypatch):
 def test_job_depends_on_the_program_and_the_packages(tmp_path):
     project = make_project(tmp_path / "p")
     batch = load_batch(project.notebooks / "batches" / "demo.toml")
-    components = plan_batch(batch, project, FakeData(), rules_sha256=fake_rules).jobs[0].job.components
+    components = plan_batch(batch, project, FakeData(), rules_sha256=fake_rules, design_sources=fake_designs).jobs[0].job.components
     assert (components["code"], components["packages"]) == (code_sha256(), package_versions())
+
+
+LINKED = notebook_text('source_id: str\ncounty_code: str\ndesign_id: str', "county_code")
+LINKED_BATCH = """id = "demo"
+title = "t"
+[[grid]]
+notebook = "link"
+[grid.parameters]
+source_id = "demo"
+county_code = "990101"
+design_id = "{}"
+"""
+
+
+def linked(tmp_path, design: str):
+    return make_project(tmp_path / design, LINKED_BATCH.format(design), link=LINKED)
+
+
+def test_a_job_with_a_link_design_depends_on_the_sources_of_the_design(tmp_path):
+    class Other(FakeData):
+        def slice_sha256(self, source_id, county_code):
+            return "new" if source_id == "other" else super().slice_sha256(source_id, county_code)
+
+    project = linked(tmp_path, "linked")
+    before, after = (plan_of(project, data).jobs[0].job.components["data"] for data in (FakeData(), Other()))
+    assert before != after
+
+
+def test_an_unknown_design_and_one_whose_source_is_not_built_are_refused(tmp_path):
+    with pytest.raises(InputError, match="关联设计 nothing：没有这个关联设计"):
+        plan_of(linked(tmp_path, "nothing"))
+    with pytest.raises(InputError, match="关联设计 unbuilt 用到的数据源 nowhere 还没有构建"):
+        plan_of(linked(tmp_path, "unbuilt"))
 
 
 def test_several_changes_are_all_named(done):

@@ -7,7 +7,14 @@ from datetime import date
 import pytest
 
 from qbresearch.errors import CitationError
-from qbresearch.rules.citations import STATUS_LABELS, STATUSES, Citation, check_keys, read_citation, read_toml
+from qbresearch.rules.citations import (
+    STATUS_LABELS,
+    STATUSES,
+    Citation,
+    check_keys,
+    read_citation,
+    read_toml,
+)
 
 ENTRY = {"clause": "第二条", "quote": "小学达到 4.2 人以上，余项不低于85%", "source": "sample", "status": "copy"}
 

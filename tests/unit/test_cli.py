@@ -11,7 +11,7 @@ import sys
 import openpyxl
 import pytest
 
-from qbresearch import cli
+from qbresearch.cli import command as cli
 from qbresearch.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INPUT, EXIT_INTERRUPTED
 from qbresearch.raw.reading import Problems, read_file
 

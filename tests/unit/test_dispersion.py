@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.results.resources.dispersion import compare_groups, measure_dispersion, unit_groups
+from qbresearch.results.resources.dispersion import (
+    compare_groups,
+    measure_dispersion,
+    unit_groups,
+)
+from qbresearch.results.resources.indicators import IndicatorTable
+from qbresearch.rules.standards import load_standard
 from qbresearch.statistics.dispersion import (
     between_within,
     coefficient_of_variation,
@@ -18,8 +24,6 @@ from qbresearch.statistics.dispersion import (
     weighted_mean,
     weighted_standard_deviation,
 )
-from qbresearch.results.resources.indicators import IndicatorTable
-from qbresearch.rules.standards import load_standard
 
 NAN = float("nan")
 NATIONAL = load_standard("national-2017", on=date(2023, 9, 1))

@@ -27,12 +27,11 @@ from qbresearch.reports.document import (
     Prose,
     Reference,
     build_document,
-    chinese_number,
     error_cell,
     merge_stages,
     plain_text,
-    school_year_label,
 )
+from qbresearch.reports.wording import chinese_number, school_year_label
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -7,7 +7,13 @@ import errno
 import pytest
 
 from qbresearch import errors
-from qbresearch.errors import CitationError, InputError, QbError, check_choice, system_refusal
+from qbresearch.errors import (
+    CitationError,
+    InputError,
+    QbError,
+    check_choice,
+    system_refusal,
+)
 
 
 def test_an_input_error_says_what_where_found_expected_and_fix_each_on_a_line():

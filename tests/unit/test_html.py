@@ -14,9 +14,20 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from qbresearch.exhibits.blocks import FigureBlock, FindingBlock, OpeningBlock, RecordBlock, TableBlock
+from qbresearch.exhibits.blocks import (
+    FigureBlock,
+    FindingBlock,
+    OpeningBlock,
+    RecordBlock,
+    TableBlock,
+)
 from qbresearch.reports.document import STAGE_KEYS, Part, build_document
-from qbresearch.reports.html import render_formula, render_index, render_report, search_key
+from qbresearch.reports.html import (
+    render_formula,
+    render_index,
+    render_report,
+    search_key,
+)
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

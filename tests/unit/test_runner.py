@@ -14,7 +14,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from tiny_batch import BATCH, COUNTY, FakeData, make_project, notebook_text, outputs_of, plan_of
+from tiny_batch import (
+    BATCH,
+    COUNTY,
+    FakeData,
+    make_project,
+    notebook_text,
+    outputs_of,
+    plan_of,
+)
 
 from qbresearch.errors import InputError
 from qbresearch.project import Project

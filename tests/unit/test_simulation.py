@@ -18,7 +18,13 @@ from hypothesis import strategies as st
 from qbresearch.errors import CitationError, InputError
 from qbresearch.provenance import file_sha256
 from qbresearch.simulation import generate as sim
-from qbresearch.simulation.design import CITATION_KEYS, CITED, PLANTED, list_simulations, read_simulation
+from qbresearch.simulation.design import (
+    CITATION_KEYS,
+    CITED,
+    PLANTED,
+    list_simulations,
+    read_simulation,
+)
 from qbresearch.simulation.units import fit_values
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,12 @@ import pytest
 
 from qbresearch.errors import CitationError, InputError
 from qbresearch.processed.build import build_source
-from qbresearch.raw.sources import draft_passport, list_sources, open_source, verify_source
+from qbresearch.raw.sources import (
+    draft_passport,
+    list_sources,
+    open_source,
+    verify_source,
+)
 
 
 @pytest.fixture

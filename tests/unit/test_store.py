@@ -14,7 +14,7 @@ from qbresearch.processed.published import load_published
 from qbresearch.processed.store import (
     DataIndex,
     list_built,
-    load_schools,
+    load_processed,
     provenance_path,
     read_provenance,
     table_path,
@@ -31,7 +31,7 @@ def built(project, school_source):
 
 
 def test_schools_come_back_as_they_were_read(built):
-    schools = load_schools(built, "test-county")
+    schools = load_processed(built, "test-county")
     assert len(schools.frame) == 12 and schools.contract.id == "school" and not schools.provenance.simulated
     row = schools.frame.iloc[0]
     assert (row["county_code"], row["school_code"], row["students_primary"]) == ("010203", "0102030001", 400.0)
@@ -40,10 +40,10 @@ def test_schools_come_back_as_they_were_read(built):
 
 
 def test_a_county_and_years_can_be_chosen(built):
-    assert len(load_schools(built, "test-county", county_code="010203").frame) == 12
-    assert load_schools(built, "test-county").for_years(2023).frame.empty
+    assert len(load_processed(built, "test-county", county_code="010203").frame) == 12
+    assert load_processed(built, "test-county").for_years(2023).frame.empty
     with pytest.raises(InputError, match="是不是想写 010203？"):
-        load_schools(built, "test-county", county_code="010204")
+        load_processed(built, "test-county", county_code="010204")
 
 
 def test_the_index_answers_what_a_batch_asks(built):
@@ -58,7 +58,7 @@ def test_the_index_answers_what_a_batch_asks(built):
 
 def test_a_source_that_was_not_built_is_told_the_command(project, school_source):
     with pytest.raises(InputError, match="qbresearch build test-county"):
-        load_schools(project, "test-county")
+        load_processed(project, "test-county")
     with pytest.raises(InputError, match="qbresearch build published-cv"):
         load_published(project, standard_id="national-2017")
 
@@ -68,9 +68,9 @@ def test_a_table_changed_after_it_was_built_is_not_used(built, spoil):
     spoil(table_path(built, "test-county"))
     assert not read_provenance(built, "test-county").is_intact(built)
     with pytest.raises(InputError, match="与生成时不同"):
-        load_schools(built, "test-county")
+        load_processed(built, "test-county")
     assert build_source(built, "test-county").status == "built"
-    assert len(load_schools(built, "test-county").frame) == 12
+    assert len(load_processed(built, "test-county").frame) == 12
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"recipe": {}}', '{"source": "test-county"}'])
@@ -78,7 +78,7 @@ def test_a_provenance_that_is_cut_off_or_of_another_form_is_as_good_as_none(buil
     provenance_path(built, "test-county").write_text(text, encoding="utf-8")
     assert read_provenance(built, "test-county") is None and list_built(built) == ()
     with pytest.raises(InputError, match="数据还没有处理"):
-        load_schools(built, "test-county")
+        load_processed(built, "test-county")
     assert build_source(built, "test-county").status == "built"
 
 
@@ -94,8 +94,8 @@ def test_published_values_are_chosen_by_standard_and_are_no_schools(project, add
     found = load_published(project, standard_id="national-2017")
     assert list(found["framework"]) == ["quality_2017"] and list(found["cv"]) == [0.35]
     assert load_published(project, standard_id="michigan-2001").empty
-    with pytest.raises(InputError, match="不是学校表"):
-        load_schools(project, "published-cv")
+    with pytest.raises(InputError, match="没有县与学年"):
+        load_processed(project, "published-cv")
 
 
 def _edit_passport(project, monkeypatch):
@@ -124,7 +124,7 @@ def test_a_table_older_than_what_it_rests_on_is_not_used(built, monkeypatch, fou
     CHANGES[found](built, monkeypatch)
     index = DataIndex(built)
     for ask in (
-        lambda: load_schools(built, "test-county"), lambda: index.counties("test-county"),
+        lambda: load_processed(built, "test-county"), lambda: index.counties("test-county"),
         lambda: index.years("test-county", "010203"), lambda: index.slice_sha256("test-county", None),
     ):
         with pytest.raises(InputError, match="已经过期") as caught:

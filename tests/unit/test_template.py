@@ -9,7 +9,12 @@ import pytest
 
 from qbresearch.raw.checks import check_table
 from qbresearch.raw.reading import read_file
-from qbresearch.raw.template import EXAMPLES, PREPARED_ROWS, write_filled_example, write_template
+from qbresearch.raw.template import (
+    EXAMPLES,
+    PREPARED_ROWS,
+    write_filled_example,
+    write_template,
+)
 from qbresearch.rules.columns import list_tables, load_table
 
 SHEETS = {"students": "学校与学生", "teachers": "专任教师", "assets": "校舍与设备"}

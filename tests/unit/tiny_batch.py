@@ -74,6 +74,14 @@ def fake_rules(standard_id: str) -> str:
     return text_sha256(standard_id)
 
 
+def fake_designs(design_id: str) -> tuple[str, ...]:
+    if design_id not in ("linked", "unbuilt"):
+        raise InputError(
+            "没有这个关联设计", where="designs", found=design_id, expected="linked 或 unbuilt", fix="是不是想写 linked？"
+        )
+    return {"linked": ("other",), "unbuilt": ("nowhere",)}[design_id]
+
+
 def notebook_text(parameters: str | None, *cells: str, tags: tuple[str, ...] = ("parameters",)) -> str:
     """A notebook with a parameters cell (unless None) and code cells."""
     sources = ([] if parameters is None else [(parameters, list(tags))]) + [(cell, []) for cell in cells]
@@ -107,7 +115,7 @@ def plan_of(
     """The plan of a project's batch; ``code`` stands for the program's checksum, lest editing it disturb a test."""
     batch = load_batch(project.notebooks / "batches" / "demo.toml")
     with patch.object(batch_module, "code_sha256", lambda: code):
-        return plan_batch(batch, project, data or FakeData(), rules_sha256=rules)
+        return plan_batch(batch, project, data or FakeData(), rules_sha256=rules, design_sources=fake_designs)
 
 
 def outputs_of(folder: Path) -> dict[str, Any]:

@@ -11,15 +11,43 @@ from qbresearch.exhibits.figures.balance import (
     plot_groups,
     plot_years,
 )
+from qbresearch.exhibits.figures.correlations import plot_correlations
+from qbresearch.exhibits.figures.empty import plot_nothing
+from qbresearch.exhibits.figures.link import (
+    plot_coefficients,
+    plot_importance,
+    plot_moderation,
+    plot_scatters,
+    plot_variance,
+)
+from qbresearch.exhibits.figures.monitoring import (
+    plot_caterpillar,
+    plot_difference_rates,
+    plot_levels,
+    plot_missing,
+)
+from qbresearch.exhibits.figures.specifications import plot_specifications
 
 __all__ = [
     "MAX_GROUPS",
     "MAX_ROWS",
     "plot_attainment_map",
     "plot_between_within",
+    "plot_caterpillar",
+    "plot_coefficients",
+    "plot_correlations",
     "plot_county_cvs",
     "plot_cv_caps",
+    "plot_difference_rates",
     "plot_distributions",
     "plot_groups",
+    "plot_importance",
+    "plot_levels",
+    "plot_missing",
+    "plot_moderation",
+    "plot_nothing",
+    "plot_scatters",
+    "plot_specifications",
+    "plot_variance",
     "plot_years",
 ]

@@ -20,7 +20,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize, to_rgb
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, PercentFormatter
@@ -36,6 +36,7 @@ from qbresearch.exhibits.canvas import (
     diamond_handle,
     dot_handle,
     finite_unique,
+    ink_on,
     label_rows,
     largest_students,
     literal_text,
@@ -404,12 +405,6 @@ def _table_labels(
     ax.tick_params(length=0)
 
 
-def _on(colour: tuple[float, ...]) -> str:
-    """Ink or white, whichever can be read on a colour."""
-    red, green, blue = to_rgb(colour)
-    return PALETTE["ink"] if 0.299 * red + 0.587 * green + 0.114 * blue > 0.52 else "white"
-
-
 def _colour_bar(ax: Axes, cmap: Colormap, norm: Normalize, label: str, **settings: object) -> None:
     bar = ax.figure.colorbar(
         plt.cm.ScalarMappable(norm=norm, cmap=cmap), ax=ax, location="bottom", shrink=0.55, aspect=36, pad=0.015,
@@ -448,7 +443,7 @@ def plot_attainment_map(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _table_labels(ax, list(ratios.index), list(ratios.columns), 7.5, own=own)
     for verdict, look in CELL_MARKS.items():
         row, column = np.nonzero(verdicts.eq(verdict).to_numpy())
-        shades = [PALETTE["ink"] if np.isnan(r) else _on(cmap(norm(r))) for r in ratios.to_numpy()[row, column]]
+        shades = [PALETTE["ink"] if np.isnan(r) else ink_on(cmap(norm(r))) for r in ratios.to_numpy()[row, column]]
         area, edge = look["markersize"] ** 2, look["markeredgewidth"]
         ax.scatter(column + 0.5, row + 0.5, s=area, marker=look["marker"], c=shades, linewidths=edge, zorder=3)
     handles: list[Artist] = [

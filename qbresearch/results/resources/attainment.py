@@ -13,9 +13,9 @@ from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_attainment_map
 from qbresearch.exhibits.style import WORDS
 from qbresearch.results.resources.dispersion import moments_table, unit_groups
-from qbresearch.statistics.dispersion import Moments, grouped_moments
 from qbresearch.results.resources.indicators import UNIT, IndicatorTable
 from qbresearch.rules.standards import COMPOSITE_CV, CV, Limit, Standard
+from qbresearch.statistics.dispersion import Moments, grouped_moments
 
 NOT_MET, MET, UNDECIDED, NO_RULE = 0, 1, 2, 3
 VERDICTS = np.array(["not_met", "met", "undecided", ""], dtype=object)

@@ -12,10 +12,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from qbresearch.cli.listings import SHOWN
+from qbresearch.cli.terminal import plain, print_frame, progress
 from qbresearch.errors import (
     EXIT_DONE,
     EXIT_FINDINGS,
@@ -207,11 +209,11 @@ def _add_publish(verbs: Any) -> None:
 
 def _add_show(verbs: Any) -> None:
     parser = _verb(
-        verbs, "show", _show, "列出标准、列约定、数据、笔记本或批次",
+        verbs, "show", _show, "列出标准、列约定、关联设计、设定、数据、笔记本或批次",
         "列出可用的内容；给出标准、列约定或来源的名称时列出它的细目。\n\n"
         "例：qbresearch show standards\n    qbresearch show standards national-2017\n    qbresearch show sources",
     )
-    parser.add_argument("what", choices=tuple(_SHOWN), metavar="内容", help="、".join(_SHOWN))
+    parser.add_argument("what", choices=tuple(SHOWN), metavar="内容", help="、".join(SHOWN))
     parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称；笔记本与批次没有细目，只核对有没有")
 
 
@@ -250,6 +252,8 @@ def _check_folder(path: Path) -> None:
 def _verify(arguments: argparse.Namespace) -> int:
     from qbresearch.raw.sources import list_sources, open_source, verify_source
     from qbresearch.rules.columns import list_tables, load_table
+    from qbresearch.rules.designs import list_designs, load_design
+    from qbresearch.rules.settings import load_settings
     from qbresearch.rules.standards import check_standards
 
     project = find_project(arguments.project)
@@ -257,8 +261,13 @@ def _verify(arguments: argparse.Namespace) -> int:
         return _write_passport(project, arguments.write)
     for table in list_tables():
         load_table(table)
+    for design in list_designs():
+        load_design(design)
     standards = check_standards()
-    print(f"规则文件完好：{len(standards)} 个标准或指标集，{len(list_tables())} 个列约定。")
+    print(
+        f"规则文件完好：{len(standards)} 个标准或指标集，{len(list_tables())} 个列约定，{len(list_designs())} 个关联设计，"
+        f"{len(load_settings())} 个分析设定。"
+    )
     found, faulty = 0, False
     for source_id in arguments.sources or list_sources(project.raw):
         try:
@@ -272,7 +281,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         found += len(problems)
         print(f"{source_id}：{len(source.files)} 个文件，" + (f"{len(problems)} 处不符" if len(problems) else "与护照一致"))
         if len(problems):
-            _print_frame(problems, ["file", "problem", "found", "expected", "fix"])
+            print_frame(problems, ["file", "problem", "found", "expected", "fix"])
     if faulty:
         return EXIT_INPUT
     return EXIT_FINDINGS if found else EXIT_DONE
@@ -305,7 +314,7 @@ def _build(arguments: argparse.Namespace) -> int:
     refused, problems = False, []
     for source_id in sources:
         try:
-            result = build_source(project, source_id, progress=lambda files: _progress(files, source_id, "个文件"))
+            result = build_source(project, source_id, progress=lambda files, what=source_id: progress(files, what, "个文件"))
         except InputError as error:
             # One faulty source must not keep the others from being built.
             print(f"qbresearch：{error}", file=sys.stderr)
@@ -317,7 +326,7 @@ def _build(arguments: argparse.Namespace) -> int:
         print(result.summary())
         if len(result.problems):
             shown = ["file", "sheet", "row", "column", "level", "found", "expected", "fix"]
-            _print_frame(result.problems.head(SHOWN_PROBLEMS), shown)
+            print_frame(result.problems.head(SHOWN_PROBLEMS), shown)
             if len(result.problems) > SHOWN_PROBLEMS:
                 print(f"  ……另有 {len(result.problems) - SHOWN_PROBLEMS} 处，用 --problems 文件.xlsx 全部保存")
     if arguments.problems:
@@ -362,10 +371,10 @@ def _save_problems(problems: pd.DataFrame, path: Path) -> None:
 
 def _assess(arguments: argparse.Namespace) -> int:
     from qbresearch.exhibits import sentences
-    from qbresearch.results.attainment import assess
-    from qbresearch.results.indicators import compute_indicators
-    from qbresearch.results.needs import sum_shortfalls
-    from qbresearch.results.parts import stage_parts
+    from qbresearch.results.resources.attainment import assess
+    from qbresearch.results.resources.indicators import compute_indicators
+    from qbresearch.results.resources.needs import sum_shortfalls
+    from qbresearch.results.resources.parts import stage_parts
     from qbresearch.rules.standards import load_standard, school_year_start
 
     schools, contract, names = _read_for_assessment(arguments)
@@ -383,7 +392,7 @@ def _assess(arguments: argparse.Namespace) -> int:
         table = table.for_stage(arguments.stage)
     result = assess(table)
     if arguments.json:
-        print(json.dumps(_plain(result.to_dict()), ensure_ascii=False, indent=1))
+        print(json.dumps(plain(result.to_dict()), ensure_ascii=False, indent=1))
         return EXIT_DONE
     cvs, needs = result.dispersion_table(), sum_shortfalls(result)
     print(f"{standard.label_zh}（{standard.document}）")
@@ -406,7 +415,7 @@ def _assess(arguments: argparse.Namespace) -> int:
 
 def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, Any, dict[str, str]]:
     """Schools, contract and county names, from a file or from processed data."""
-    from qbresearch.processed.store import load_schools
+    from qbresearch.processed.store import load_processed
     from qbresearch.raw.checks import check_table
     from qbresearch.raw.reading import ERROR, read_file
     from qbresearch.rules.columns import load_table
@@ -417,7 +426,7 @@ def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, A
                 "没有说明判定什么", where="qbresearch assess", found="既没有文件，也没有 --source",
                 expected="一个文件，或 --source 来源 --county 代码", fix="例：qbresearch assess 我县2024学年.xlsx",
             )
-        data = load_schools(find_project(arguments.project), arguments.source, county_code=arguments.county)
+        data = load_processed(find_project(arguments.project), arguments.source, county_code=arguments.county)
         return data.frame, data.contract, data.county_names()
     given = [f"--{name}" for name in ("source", "county") if getattr(arguments, name)]
     if given:
@@ -433,7 +442,7 @@ def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, A
 
     problems = pd.concat([read.problems, check_table(read.table, contract)], ignore_index=True)
     if len(problems):
-        _print_frame(problems, ["sheet", "row", "column", "level", "found", "expected", "fix"], stream=sys.stderr)
+        print_frame(problems, ["sheet", "row", "column", "level", "found", "expected", "fix"], stream=sys.stderr)
     if (problems["level"] == ERROR).any():
         raise InputError(
             "文件有错误，先改正再判定", where=arguments.file.name, found=f"{int((problems['level'] == ERROR).sum())} 处错误",
@@ -469,10 +478,11 @@ def _plan(project: Project, name: str) -> Plan:
     from qbresearch.processed.store import DataIndex
     from qbresearch.reports.batch import plan_batch
     from qbresearch.reports.batchfile import batch_path, load_batch
+    from qbresearch.rules.designs import load_design
     from qbresearch.rules.standards import standard_sha256
 
     batch = load_batch(batch_path(project, name))
-    return plan_batch(batch, project, DataIndex(project), rules_sha256=standard_sha256)
+    return plan_batch(batch, project, DataIndex(project), rules_sha256=standard_sha256, design_sources=lambda name: load_design(name).sources)
 
 
 def _publish(arguments: argparse.Namespace) -> int:
@@ -484,107 +494,12 @@ def _publish(arguments: argparse.Namespace) -> int:
         project,
         plan.batch.id,
         is_current=lambda job: plan.why_stale(job["name"]),
-        progress=lambda reports: _progress(reports, "发布", "份报告"),
+        progress=lambda reports: progress(reports, "发布", "份报告"),
     )
     print(publication.summary())
     return EXIT_RUNS_FAILED if publication.refused else EXIT_DONE
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    _SHOWN[arguments.what](arguments)
+    SHOWN[arguments.what](arguments)
     return EXIT_DONE
-
-
-def _show_standards(arguments: argparse.Namespace) -> None:
-    from qbresearch.rules.standards import latest_standard, list_standards
-
-    if arguments.name:
-        standard = latest_standard(arguments.name)
-        print(f"{standard.label_zh}（{standard.document}）")
-        _print_frame(standard.tidy(), ["entry", "value", "unit", "status", "quote", "source"])
-        return
-    for standard in map(latest_standard, list_standards()):
-        print(f"{standard.id:18} {standard.label_zh}；{len(standard.indicators)} 项指标，配套列约定 {standard.table}")
-
-
-def _show_tables(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
-    from qbresearch.rules.columns import list_tables, load_table
-
-    if arguments.name:
-        contract = load_table(arguments.name)
-        rows = [(c.name, c.label_zh, c.unit, next(iter(c.headings)), c.form, c.meaning) for c in contract.columns]
-        _print_frame(pd.DataFrame(rows, columns=["列", "名称", "单位", "表头", "统计表", "含义"]), None)
-        return
-    for contract in map(load_table, list_tables()):
-        print(f"{contract.id:18} {contract.label_zh}；{len(contract.columns)} 列")
-
-
-def _show_sources(arguments: argparse.Namespace) -> None:
-    from qbresearch.processed.store import read_provenance, why_outdated
-    from qbresearch.raw.sources import KINDS, list_sources, open_source
-
-    project = find_project(arguments.project)
-    for source_id in [arguments.name] if arguments.name else list_sources(project.raw):
-        source, built = open_source(project.raw, source_id), read_provenance(project, source_id)
-        state = f"已处理 {built.rows} 行" if built else "尚未处理"
-        if built and (changed := why_outdated(project, built)):
-            state += f"，但已过期（{changed}）"
-        print(f"{source_id:18} {KINDS[source.kind]}；{source.title}；{state}")
-        if arguments.name and built:
-            for code, years in built.years.items():
-                print(f"    {code}：{'、'.join(map(str, years))}")
-
-
-def _show_files(folder: str, pattern: str, what: str) -> Any:
-    def show(arguments: argparse.Namespace) -> None:
-        names = sorted(p.stem for p in (find_project(arguments.project).notebooks / folder).glob(pattern))
-        if arguments.name:
-            names = [check_choice(arguments.name, names, name=what, where="qbresearch show")]
-        for name in names:
-            print(name)
-
-    return show
-
-
-_SHOWN = {
-    "standards": _show_standards,
-    "tables": _show_tables,
-    "sources": _show_sources,
-    "notebooks": _show_files(".", "*.ipynb", "笔记本"),
-    "batches": _show_files("batches", "*.toml", "批次"),
-}
-
-
-# --- writing to a terminal ---------------------------------------------------------------------------------------
-
-
-def _progress(items: Sequence[Any], what: str, unit: str) -> Iterable[Any]:
-    from tqdm import tqdm
-
-    return tqdm(items, desc=what, unit=unit, leave=False, ncols=80, delay=1)
-
-
-def _print_frame(frame: pd.DataFrame, columns: list[str] | None, *, stream: Any = None) -> None:
-    """Rows as lines of text; every cell is shown whole."""
-    for row in (frame[columns] if columns else frame).itertuples(index=False):
-        print("  " + " | ".join(str(v) for v in row if str(v)), file=stream or sys.stdout)
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars, NaN and missing values as plain JSON values."""
-    import numpy as np
-    import pandas as pd
-
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)) else value
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,100 @@
+"""``qbresearch show``: what there is, and the details of one of them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from qbresearch.cli.terminal import print_frame
+from qbresearch.errors import check_choice
+from qbresearch.project import find_project
+
+
+def show_standards(arguments: argparse.Namespace) -> None:
+    from qbresearch.rules.standards import latest_standard, list_standards
+
+    if arguments.name:
+        standard = latest_standard(arguments.name)
+        print(f"{standard.label_zh}（{standard.document}）")
+        print_frame(standard.tidy(), ["entry", "value", "unit", "status", "quote", "source"])
+        return
+    for standard in map(latest_standard, list_standards()):
+        print(f"{standard.id:18} {standard.label_zh}；{len(standard.indicators)} 项指标，配套列约定 {standard.table}")
+
+
+def show_tables(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from qbresearch.rules.columns import list_tables, load_table
+
+    if arguments.name:
+        contract = load_table(arguments.name)
+        rows = [(c.name, c.label_zh, c.unit, next(iter(c.headings)), c.form, c.meaning) for c in contract.columns]
+        print_frame(pd.DataFrame(rows, columns=["列", "名称", "单位", "表头", "统计表", "含义"]), None)
+        return
+    for contract in map(load_table, list_tables()):
+        print(f"{contract.id:18} {contract.label_zh}；{len(contract.columns)} 列")
+
+
+def show_designs(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from qbresearch.rules.designs import list_designs, load_design
+
+    if arguments.name:
+        design = load_design(arguments.name)
+        print(f"{design.label_zh}；成绩来自{design.results or '登记表本身'}；{design.source}")
+        outcomes = [(o.id, "结果", o.label_zh, o.column) for o in design.outcomes]
+        rows = [*outcomes, *((v.id, v.role, v.label_zh, v.column + (f" = {v.value}" if v.value else "")) for v in design.variables)]
+        print_frame(pd.DataFrame(rows), None)
+        return
+    for design in map(load_design, list_designs()):
+        subjects = "、".join(f"{o.id} {o.label_zh}" for o in design.outcomes)
+        print(f"{design.id:18} {design.label_zh}；学科 {subjects}；配套列约定 {design.table}")
+
+
+def show_settings(arguments: argparse.Namespace) -> None:
+    from qbresearch.rules.settings import load_settings, settings_table
+
+    names = tuple(load_settings())
+    if arguments.name:
+        names = (str(check_choice(arguments.name, names, name="设定", where="qbresearch show")),)
+    print_frame(settings_table(names), None)
+
+
+def show_sources(arguments: argparse.Namespace) -> None:
+    from qbresearch.processed.store import read_provenance, why_outdated
+    from qbresearch.raw.sources import KINDS, list_sources, open_source
+
+    project = find_project(arguments.project)
+    for source_id in [arguments.name] if arguments.name else list_sources(project.raw):
+        source, built = open_source(project.raw, source_id), read_provenance(project, source_id)
+        state = f"已处理 {built.rows} 行" if built else "尚未处理"
+        if built and (changed := why_outdated(project, built)):
+            state += f"，但已过期（{changed}）"
+        print(f"{source_id:18} {KINDS[source.kind]}；{source.title}；{state}")
+        if arguments.name and built:
+            for code, years in built.years.items():
+                print(f"    {code}：{'、'.join(map(str, years))}")
+
+
+def show_files(folder: str, pattern: str, what: str) -> Any:
+    def show(arguments: argparse.Namespace) -> None:
+        names = sorted(p.stem for p in (find_project(arguments.project).notebooks / folder).glob(pattern))
+        if arguments.name:
+            names = [check_choice(arguments.name, names, name=what, where="qbresearch show")]
+        for name in names:
+            print(name)
+
+    return show
+
+
+SHOWN = {
+    "standards": show_standards,
+    "tables": show_tables,
+    "designs": show_designs,
+    "settings": show_settings,
+    "sources": show_sources,
+    "notebooks": show_files(".", "*.ipynb", "笔记本"),
+    "batches": show_files("batches", "*.toml", "批次"),
+}

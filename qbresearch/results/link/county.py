@@ -1,0 +1,114 @@
+"""The link between counties: how uneven resources and results go together where only aggregates are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from qbresearch.errors import InputError
+from qbresearch.exhibits.figures import plot_correlations
+from qbresearch.results.resources.dispersion import measure_dispersion
+from qbresearch.results.resources.indicators import IndicatorTable
+from qbresearch.statistics.correlation import correlate
+from qbresearch.statistics.estimates import LEVEL
+
+FEWEST_COUNTIES = 5
+"""Below this number a rank correlation says nothing: with four counties the smallest two-sided p is above 0.08."""
+ECOLOGICAL_WARNING = (
+    "以县为观测单位的相关只说明县与县之间的共变，不能推出学校或学生层面的关系（生态谬误）；县的数目很少时，一个县就能改变结果。"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CountyLink:
+    """Counties as observations.
+
+    table : one row a county: ``county_code, county_name, schools, observations, outcome`` (mean), ``difference_rate``
+        and, for every indicator, ``mean_<code>`` (student-weighted) and ``cv_<code>``.
+    correlations : Spearman's rank correlation of ``outcome`` and of ``difference_rate`` with the indicators' CVs and
+        means: ``result, measure`` (``cv``, ``mean``), ``indicator, label, n, r, low, high, p, p_adjusted``.
+    remarks : what could not be computed, in Chinese.
+    """
+
+    table: pd.DataFrame
+    correlations: pd.DataFrame
+    remarks: tuple[str, ...]
+
+    def tidy(self) -> pd.DataFrame:
+        """A copy of ``table``."""
+        return self.table.copy()
+
+    def summary(self) -> str:
+        """Number of counties and the warning, in Chinese."""
+        if self.correlations.empty:
+            return f"{len(self.table)} 个县，{self.remarks[0] if self.remarks else '不作县级相关'}"
+        differ = int((self.correlations["p_adjusted"] < 1 - LEVEL).sum())
+        return f"{len(self.table)} 个县，{len(self.correlations)} 个等级相关中校正后有别于 0 的 {differ} 个。{ECOLOGICAL_WARNING}"
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Rank correlations, indicators by results and measures."""
+        words = {"cv": "差异系数", "mean": "均值"}
+        results = {"outcome": "平均成绩", "difference_rate": "校际差异率"}
+        cells = self.correlations.assign(
+            row=self.correlations["label"], value=self.correlations["r"], significant=self.correlations["p_adjusted"] < 1 - LEVEL,
+            column=[f"{results[r]}～{words[m]}" for r, m in zip(self.correlations["result"], self.correlations["measure"], strict=True)],
+        )  # fmt: skip
+        return plot_correlations(cells[["row", "column", "value", "significant"]], ax=ax)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"table": self.table.to_dict("records"), "correlations": self.correlations.to_dict("records"),
+                "remarks": list(self.remarks)}
+
+
+def compare_counties(indicators: IndicatorTable, results: pd.DataFrame) -> CountyLink:
+    """Set the unevenness and the level of resources of counties beside their results.
+
+    Parameters
+    ----------
+    indicators : IndicatorTable
+        One year and stage, several counties.
+    results : DataFrame
+        One row a county: ``county_code, outcome, difference_rate`` and ``observations``; missing values allowed.
+
+    Returns
+    -------
+    CountyLink
+        Counties weigh the same. Rank correlations need at least five counties; below that none is computed.
+    """
+    spread = measure_dispersion(indicators).table
+    wide = spread.pivot(index="county_code", columns="indicator", values=["mean", "cv"])
+    wide.columns = [f"{measure}_{code}" for measure, code in wide.columns]
+    names = [c for c in ("county_name",) if c in spread]
+    head = spread.drop_duplicates("county_code")[["county_code", *names, "schools"]]
+    table = head.merge(wide.reset_index(), on="county_code").merge(results, on="county_code", how="left")
+    labels = {i.code: i.short_zh for i in indicators.standard.indicators}
+    remarks: list[str] = []
+    rows = [_ranked(table, result, measure, labels, remarks) for result in ("outcome", "difference_rate") for measure in ("cv", "mean")]
+    found = [r for r in rows if not r.empty]
+    columns = ["result", "measure", "indicator", "label", "n", "r", "low", "high", "p", "p_adjusted"]
+    correlations = pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+    return CountyLink(table, correlations, tuple(dict.fromkeys(remarks)))
+
+
+def _ranked(
+    table: pd.DataFrame, result: str, measure: str, labels: dict[str, str], remarks: list[str]
+) -> pd.DataFrame:
+    variables: Sequence[str] = [f"{measure}_{code}" for code in labels]
+    rows = table.dropna(subset=[result, *variables])
+    if len(rows) < FEWEST_COUNTIES:
+        remarks.append(f"齐全的县只有 {len(rows)} 个，少于 {FEWEST_COUNTIES} 个，不计算县级相关，只列表")
+        return pd.DataFrame()
+    usable = [v for v in variables if rows[v].nunique() > 1]
+    try:
+        found = correlate(rows, outcome=result, variables=usable, kind="spearman", where="县级等级相关").table
+    except InputError as error:
+        remarks.append(f"县级相关：{error.problem}（{error.found}）")
+        return pd.DataFrame()
+    codes = found["variable"].str.removeprefix(f"{measure}_")
+    return found.assign(result=result, measure=measure, indicator=codes, label=codes.map(labels))
+

@@ -1,0 +1,458 @@
+"""Robustness of one coefficient: all specifications at once, never one of them alone, and a joint permutation test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from math import exp, lgamma
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from scipy import stats
+
+from qbresearch.errors import InputError
+from qbresearch.exhibits.figures import plot_specifications
+from qbresearch.results.link.specifications import (
+    CLUSTERED,
+    EFFECTS,
+    MEANS,
+    MULTILEVEL,
+    WHERE,
+    Schools,
+    Specification,
+    check_specifications,
+    expand_specifications,
+)
+from qbresearch.statistics.cluster_permutation import (
+    ClusterMoments,
+    permutations_within,
+)
+from qbresearch.statistics.design import design_matrix
+from qbresearch.statistics.estimates import LEVEL
+from qbresearch.statistics.multilevel import fit_multilevel
+from qbresearch.statistics.multilevel_comparison import intercept_variances
+from qbresearch.statistics.records import plain_records
+from qbresearch.statistics.regression import fit_linear
+
+__all__ = ["JointTest", "MultiverseResult", "Specification", "expand_specifications", "run_multiverse"]
+
+UNIT = "学校间一个标准差对应的成绩标准差"
+ROUNDING = 1e-12
+NUMBERS = ("estimate", "se", "low", "high", "p", "n", "schools")
+
+
+@dataclass(frozen=True, slots=True)
+class JointTest:
+    """All specifications tested together against "the term has nothing to do with the outcome".
+
+    median : observed median estimate. share : observed share of specifications that are significant in the direction of
+    that median. strength : observed mean of t over its critical value. p_median, p_share, p_strength : share of
+    permutations (the observed order among them) that do as well, median and strength in absolute value. Specifications
+    that are nearly the same are all significant or none is, so that ``p_share`` cannot fall much below the level of a
+    single test; the other two can. permutations : how many. remark : Chinese; empty, or what limits the test.
+    """
+
+    median: float
+    share: float
+    strength: float
+    p_median: float
+    p_share: float
+    p_strength: float
+    permutations: int
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class MultiverseResult:
+    """Every specification that was asked for.
+
+    table : one row a specification, sorted by estimate, those that cannot be estimated last: a column a dimension with
+        the choice, ``estimate, se, low, high, p, n`` (students), ``schools``, ``significant``, ``same_sign`` (as the
+        median), ``main`` and ``reason`` (Chinese; why there is no estimate).
+    dimensions : names of the choice columns. unit : of the estimates, in Chinese.
+    median, smallest, largest : of the estimates. share_same_sign, share_significant : of the specifications that could
+        be estimated, the second those that are significant and have the sign of the median.
+    joint : ``None`` where schools cannot change places. joint_core : the same over the ``core`` specifications only.
+    """
+
+    term: str
+    table: pd.DataFrame = field(repr=False)
+    dimensions: tuple[str, ...]
+    unit: str
+    median: float
+    smallest: float
+    largest: float
+    share_same_sign: float
+    share_significant: float
+    joint: JointTest | None
+    joint_core: JointTest | None
+    seed: int
+
+    @property
+    def estimated(self) -> int:
+        """How many specifications have an estimate."""
+        return int(self.table["reason"].eq("").sum())
+
+    def tidy(self) -> pd.DataFrame:
+        """A copy of ``table``."""
+        return self.table.copy()
+
+    def summary(self) -> str:
+        """Median, range and number of specifications in one Chinese sentence; the main one is never named alone."""
+        lost = len(self.table) - self.estimated
+        text = (
+            f"{self.term}：{len(self.table)} 种设定" + (f"，其中 {lost} 种不能估计" if lost else "")
+            + f"；系数（{self.unit}）中位数 {self.median:.3f}，范围 {self.smallest:.3f} 至 {self.largest:.3f}，"
+            f"{self.share_same_sign:.0%} 与中位数同号，{self.share_significant:.0%} 同号且显著"
+        )
+        main = self.table[self.table["main"] & self.table["reason"].eq("")]
+        if len(main):
+            text += f"，主设定 {main['estimate'].iloc[0]:.3f}（从小到大第 {main.index[0] + 1} 位）"
+        if self.joint is None:
+            return text + "；学校不能在层内互换，没有联合检验"
+        text += (
+            f"；{self.joint.permutations} 次置换的联合检验：中位数 p = {self.joint.p_median:.3f}，"
+            f"显著比例 p = {self.joint.p_share:.3f}，平均 t 值 p = {self.joint.p_strength:.3f}"
+        )
+        return text + (f"（{self.joint.remark}）" if self.joint.remark else "")
+
+    def plot(self, *, axes: Sequence[Axes] | np.ndarray | None = None) -> np.ndarray:
+        """The specification curve, with the choices below."""
+        drawn = self.table[["estimate", "low", "high", "significant", "main"]]
+        return plot_specifications(drawn, self.table[list(self.dimensions)], axes=axes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: always every specification."""
+        names = ("term", "unit", "median", "smallest", "largest", "share_same_sign", "share_significant", "seed")
+        return {name: getattr(self, name) for name in names} | {
+            "dimensions": list(self.dimensions), "specifications": plain_records(self.table),
+            "joint": asdict(self.joint) if self.joint else None,
+            "joint_core": asdict(self.joint_core) if self.joint_core else None,
+        }
+
+
+def run_multiverse(
+    frame: pd.DataFrame, specifications: Sequence[Specification], *, term: str, cluster: str,
+    county: str | None = None, strata: Sequence[str] = (), label: str | None = None, workers: int = 1, seed: int,
+    permutations: int = 199, fewest_df: int = 1, core: Callable[[Specification], bool] | None = None,
+) -> MultiverseResult:
+    r"""Estimate a school-level coefficient under every specification, and test all of them jointly.
+
+    Outcomes are standardised over all rows of the table that have one, the (transformed) term over all schools that
+    have one, each school counted once; row filters do not change the unit. Standard errors are clustered by school
+    (CR1, t with schools - 1 degrees of freedom) or, in the multilevel model, of generalised least squares
+    (Satterthwaite). School means are means of the students (weighted, if there are weights); schools then count alike,
+    or by their sum of weights.
+
+    The joint test (Simonsohn, Simmons & Nelson) lets schools of one stratum change places: school A gets the term of
+    school B, while its students keep their outcomes, controls and weights. Every specification is estimated again, in
+    closed form on sums by school; variances of multilevel models stay those of the observed data. With T* the statistic
+    of a permutation,
+
+    .. math:: p = \frac{1 + \#\{T^* \ge T\}}{1 + \text{permutations}}
+
+    Parameters
+    ----------
+    frame : DataFrame, one row a student
+        Columns named in the specifications, ``term``, ``cluster``, ``county`` and ``strata``. Nothing is dropped: a
+        specification whose rows have a missing value is kept without estimate and says how many are missing.
+    specifications : sequence of Specification
+        See :func:`expand_specifications`.
+    term : str
+        Numeric column, the same for all students of a school.
+    cluster : str
+        School.
+    county : str, optional
+        Column of the fixed effects; without it, ``fixed_effects`` specifications say so.
+    strata : sequence of str
+        Columns (county, stage) inside whose combinations schools may change places; all schools without them.
+    label : str, optional
+        Chinese name of the term.
+    workers : int
+        Processes. The result does not depend on it.
+    seed : int
+        Of the permutations.
+    permutations : int
+        0 leaves out the joint test.
+    fewest_df : int
+        Schools that must be left over after the school-level columns of a specification; with fewer it stands without
+        estimate, since a coefficient with hardly any schools left is not a defensible choice.
+    core : callable, optional
+        Which specifications answer the question that matters (such as: those that hold the composition of the schools
+        constant); they get a joint test of their own. All by default.
+
+    Returns
+    -------
+    MultiverseResult
+        All specifications, estimated or not. One school, constant outcomes, collinear controls and the like are reasons
+        in the table, not errors.
+
+    Raises
+    ------
+    InputError
+        No specification, specifications that contradict each other, a term or stratum that differs within a school,
+        rows without school, or not one specification that can be estimated.
+
+    Source
+    ------
+    Steegen et al. (2016); Simonsohn, Simmons & Nelson (2020), Nature Human Behaviour 4.
+    """
+    dimensions = check_specifications(specifications)
+    if workers < 1 or permutations < 0:
+        raise InputError("进程数或置换次数不对", where=WHERE, found=f"进程 {workers}，置换 {permutations}", expected="进程至少 1，置换不小于 0",
+                         fix="核对参数")
+    schools = Schools.of_frame(frame, term, cluster, strata, [s.transform for s in specifications])
+    rng = np.random.Generator(np.random.PCG64(seed))
+    orders = permutations_within(schools.strata, schools.movable, permutations, rng)
+    widths = _school_widths(frame, schools.codes, {c for s in specifications for c in s.controls if c in frame})
+    study = _Study(frame, schools, term, cluster, county, orders, widths, fewest_df)
+    outcomes = _evaluate_all(study, specifications, workers)
+    if all(o.reason for o in outcomes):
+        raise InputError(
+            "没有一种设定可以估计", where=f"{WHERE}：{term}", found="；".join(dict.fromkeys(o.reason for o in outcomes)),
+            expected="至少一种设定可以估计", fix="按上面的原因修正数据或设定；描述统计仍可报告",
+        )
+    estimates = np.array([o.numbers[0] for o in outcomes])
+    table = _table(specifications, outcomes, float(np.nanmedian(estimates)))
+    known = table[table["reason"].eq("")]
+    chosen = [o for s, o in zip(specifications, outcomes, strict=True) if core is None or core(s)]
+    return MultiverseResult(
+        term=label or term, table=table, dimensions=tuple(dimensions), unit=UNIT,
+        median=float(known["estimate"].median()), smallest=float(known["estimate"].min()),
+        largest=float(known["estimate"].max()), share_same_sign=float(known["same_sign"].mean()),
+        share_significant=float((known["same_sign"] & known["significant"]).mean()),
+        joint=_joint(outcomes, schools, permutations), joint_core=_joint(chosen, schools, permutations), seed=seed,
+    )
+
+
+# --- one specification ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Study:
+    """What all specifications share; ``orders`` (schools, 1 + permutations) says whose term each school gets.
+
+    ``widths`` : control to the number of columns it takes, and whether it is constant within schools.
+    """
+
+    frame: pd.DataFrame
+    schools: Schools
+    term: str
+    cluster: str
+    county: str | None
+    orders: np.ndarray
+    widths: dict[str, tuple[int, bool]]
+    fewest_df: int
+
+
+def _school_widths(frame: pd.DataFrame, codes: np.ndarray, columns: set[str]) -> dict[str, tuple[int, bool]]:
+    first = np.unique(codes, return_index=True)[1][codes]
+    found = {}
+    for column in columns:
+        values = frame[column]
+        width = 1 if pd.api.types.is_numeric_dtype(values) else max(values.nunique() - 1, 1)
+        same = values.eq(values.iloc[first].set_axis(values.index)) | values.isna()
+        found[column] = (width, bool(same.all()))
+    return found
+
+
+def _check_schools(study: _Study, specification: Specification, schools: np.ndarray, rows: pd.DataFrame) -> None:
+    """Refuse a specification whose school-level columns leave too few schools."""
+    means = specification.model == MEANS
+    columns = 1 + sum(width for c in specification.controls for width, of_school in [study.widths[c]] if of_school or means)
+    if specification.model == EFFECTS:
+        columns += rows[study.county].nunique() - 1
+    members = len(np.unique(schools))
+    if (left := members - columns - 1) < study.fewest_df:
+        raise _Impossible(f"{members} 所学校，学校层变量 {columns} 个，只剩 {left} 个自由度")
+
+
+class _Outcome(NamedTuple):
+    """``numbers`` in the order of ``NUMBERS``; estimates and t statistics over |critical t| of every permutation."""
+
+    numbers: tuple[float, ...]
+    reason: str
+    permuted: np.ndarray
+    decisive: np.ndarray
+
+
+def _evaluate_all(study: _Study, specifications: Sequence[Specification], workers: int) -> list[_Outcome]:
+    evaluate = partial(_evaluate, study)
+    if workers == 1:
+        return evaluate(specifications)
+    chunks = [specifications[k::workers] for k in range(min(workers, len(specifications)))]
+    found: list[_Outcome | None] = [None] * len(specifications)
+    # Spawned processes behave alike on all systems; a forked one could inherit locks of the notebook's threads.
+    with ProcessPoolExecutor(max_workers=len(chunks), mp_context=get_context("spawn")) as pool:
+        for k, part in enumerate(pool.map(evaluate, chunks)):
+            found[k::workers] = part
+    return found
+
+
+def _evaluate(study: _Study, specifications: Sequence[Specification]) -> list[_Outcome]:
+    return [_evaluate_one(study, s) for s in specifications]
+
+
+def _evaluate_one(study: _Study, specification: Specification) -> _Outcome:
+    """A fit with its permutations, or the reason why there is none."""
+    nothing = np.full(study.orders.shape[1], np.nan)
+    try:
+        values = study.schools.terms[specification.transform]
+        if isinstance(values, str):
+            raise _Impossible(values)
+        rows, schools = _rows(study, specification, values)
+        if specification.model != EFFECTS or study.county is not None:
+            _check_schools(study, specification, schools, rows)
+        estimate, se, df, low, high, p, moments = _FITS[specification.model](study, specification, rows, schools)
+    except _Impossible as refusal:
+        return _Outcome((np.nan,) * len(NUMBERS), str(refusal), nothing, nothing)
+    except InputError as refusal:
+        reason = f"{refusal.problem}（{refusal.where}，{refusal.found}）"
+        return _Outcome((np.nan,) * len(NUMBERS), reason, nothing, nothing)
+    permuted, errors = moments.estimate(values[study.orders])
+    decisive = permuted / errors / stats.t.ppf((1 + LEVEL) / 2, df)
+    return _Outcome((estimate, se, low, high, p, len(rows), len(moments.members)), "", permuted, decisive)
+
+
+class _Impossible(Exception):
+    """Why a specification cannot be fitted, in Chinese."""
+
+
+def _rows(study: _Study, specification: Specification, values: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows and columns of one specification, standardised, and the school of each row."""
+    frame, codes = study.frame, study.schools.codes
+    columns = [specification.outcome, *specification.controls]
+    extra = [c for c in (specification.weights, study.county if specification.model == EFFECTS else None) if c]
+    filtering = [specification.row_filter[1]] if specification.row_filter else []
+    if absent := [c for c in [*columns, *extra, *filtering] if c not in frame]:
+        raise _Impossible(f"没有这一列：{'、'.join(absent)}")
+    if study.term in columns:
+        raise _Impossible(f"{study.term} 不能同时是自变量与结果或控制变量")
+    kept = np.ones(len(frame), dtype=bool)
+    for column in filtering:
+        if not pd.api.types.is_bool_dtype(frame[column]) or frame[column].isna().any():
+            raise _Impossible(f"筛选列 {column} 不是没有缺失的是否列")
+        kept = frame[column].to_numpy(dtype=bool)
+    outcome = frame[specification.outcome]
+    if not pd.api.types.is_numeric_dtype(outcome) or not outcome.std() > 0:
+        raise _Impossible(f"结果变量 {specification.outcome} 不是数，或没有差异")
+    rows = frame.loc[kept, list(dict.fromkeys([*columns, *extra]))].reset_index(drop=True)
+    rows[specification.outcome] = ((outcome - outcome.mean()) / outcome.std())[kept].to_numpy()
+    rows[study.term] = values[codes[kept]]
+    rows[study.cluster] = frame[study.cluster][kept].to_numpy()
+    return rows, codes[kept]
+
+
+def _fit_clustered(study: _Study, specification: Specification, rows: pd.DataFrame, schools: np.ndarray) -> tuple:
+    effects: list[str] = []
+    if specification.model == EFFECTS:
+        if study.county is None:
+            raise _Impossible("没有给出县，不能用县固定效应")
+        effects = [study.county]
+        if (rows.groupby(study.cluster)[study.county].nunique() > 1).any():
+            raise _Impossible("有学校跨县，不能用县固定效应")
+    fit = fit_linear(
+        rows, outcome=specification.outcome, terms=[study.term, *specification.controls], weights=specification.weights,
+        covariance="CR1", cluster=study.cluster, fixed_effects=effects, where=WHERE,
+    )
+    controls = design_matrix(rows, specification.controls, intercept=not effects, where=WHERE).matrix
+    moments = ClusterMoments.of_clusters(
+        rows[specification.outcome].to_numpy(), controls, schools,
+        weights=rows[specification.weights].to_numpy(dtype=float) if specification.weights else None,
+        effects=pd.factorize(rows[study.county])[0] if effects else None,
+    )
+    return *_numbers(fit.estimates, study.term), moments
+
+
+def _fit_means(study: _Study, specification: Specification, rows: pd.DataFrame, schools: np.ndarray) -> tuple:
+    design = design_matrix(rows, [study.term, *specification.controls], intercept=False, where=WHERE)
+    columns = dict(zip(design.names, design.matrix.T, strict=True)) | {"y": rows[specification.outcome].to_numpy()}
+    if missing := int(rows[specification.outcome].isna().sum()):
+        raise _Impossible(f"{specification.outcome} 有 {missing} 个缺失值")
+    weights = np.ones(len(rows))
+    if specification.weights:
+        weights = rows[specification.weights].to_numpy(dtype=float)
+        if not (weights > 0).all():
+            raise _Impossible(f"权重 {specification.weights} 有缺失或不大于 0 的值")
+    members, codes = np.unique(schools, return_inverse=True)
+    size = np.bincount(codes, weights)
+    means = pd.DataFrame({name: np.bincount(codes, weights * v) / size for name, v in columns.items()})
+    means = means.assign(weight=size, school=members)
+    weighted = "weight" if specification.weights else None
+    controls = [name for name in design.names if name != study.term]
+    fit = fit_linear(
+        means, outcome="y", terms=[study.term, *controls], weights=weighted, covariance="CR1", cluster="school",
+        where=WHERE,
+    )
+    held = design_matrix(means, controls, where=WHERE).matrix
+    moments = ClusterMoments.of_clusters(means["y"].to_numpy(), held, members, weights=size if weighted else None)
+    return *_numbers(fit.estimates, study.term), moments
+
+
+def _fit_multilevel(study: _Study, specification: Specification, rows: pd.DataFrame, schools: np.ndarray) -> tuple:
+    if specification.weights:
+        raise _Impossible("多层模型不支持权重")
+    fit = fit_multilevel(
+        rows, outcome=specification.outcome, fixed=[study.term, *specification.controls], groups=[study.cluster],
+        where=WHERE,
+    )
+    if not fit.converged:
+        raise _Impossible("多层模型没有收敛")
+    controls = design_matrix(rows, specification.controls, where=WHERE).matrix
+    moments = ClusterMoments.of_intercepts(
+        rows[specification.outcome].to_numpy(), controls, schools,
+        between=intercept_variances(fit, "residual")[study.cluster], within=fit.residual_variance,
+    )
+    return *_numbers(fit.estimates, study.term), moments
+
+
+_FITS = {CLUSTERED: _fit_clustered, EFFECTS: _fit_clustered, MEANS: _fit_means, MULTILEVEL: _fit_multilevel}
+
+
+def _numbers(estimates: pd.DataFrame, term: str) -> tuple[float, ...]:
+    row = estimates.set_index("term").loc[term]
+    return tuple(float(row[name]) for name in ("estimate", "se", "df", "low", "high", "p"))
+
+
+# --- all of them ---------------------------------------------------------------------------------------------------
+
+
+def _table(specifications: Sequence[Specification], outcomes: Sequence[_Outcome], median: float) -> pd.DataFrame:
+    table = pd.DataFrame([dict(s.choices) for s in specifications])
+    for k, name in enumerate(NUMBERS):
+        table[name] = [o.numbers[k] for o in outcomes]
+    table[["n", "schools"]] = table[["n", "schools"]].astype("Int64")
+    known = table["estimate"].notna()
+    return table.assign(
+        significant=known & (table["p"] < 1 - LEVEL), same_sign=known & (np.sign(table["estimate"]) == np.sign(median)),
+        main=[s.main for s in specifications], reason=[o.reason for o in outcomes],
+    ).sort_values("estimate", kind="stable", ignore_index=True)
+
+
+def _joint(outcomes: Sequence[_Outcome], schools: Schools, permutations: int) -> JointTest | None:
+    """The statistics of every permutation beside the observed ones, which stand first."""
+    sizes = np.bincount(schools.strata[schools.movable])
+    if permutations == 0 or sizes.max(initial=0) < 2:
+        return None
+    done = [o for o in outcomes if not o.reason]
+    if not done:
+        return None
+    estimates, decisive = np.array([o.permuted for o in done]), np.array([o.decisive for o in done])
+    medians = np.nanmedian(estimates, axis=0)
+    shares = (np.sign(medians) * np.nan_to_num(decisive) > 1).mean(axis=0)
+    strengths = np.nanmean(decisive, axis=0)
+    orders = sum(lgamma(s + 1) for s in sizes)
+    remark = f"层内只有 {round(exp(orders))} 种排列，p 值不会更小" if orders < np.log(permutations + 1) else ""
+
+    def p_value(statistic: np.ndarray) -> float:
+        return float((statistic >= statistic[0] - ROUNDING).mean())
+
+    return JointTest(
+        float(medians[0]), float(shares[0]), float(strengths[0]), p_value(np.abs(medians)), p_value(shares),
+        p_value(np.abs(strengths)), permutations, remark,
+    )

@@ -1,0 +1,171 @@
+"""Link designs: which results are set beside which resources, and the part each variable plays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from qbresearch.errors import CitationError, check_choice
+from qbresearch.rules.citations import CITED, bilingual, check_keys, entries, read_toml
+from qbresearch.rules.columns import TableContract, list_tables, load_table
+
+ROLES = ("student", "prior", "intangible", "composition")
+STUDENT_TABLE = "student"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A result to be explained: a subject and the column that holds it."""
+
+    id: str
+    label_zh: str
+    label_en: str
+    column: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesignVariable:
+    """A variable of the design beside the indicators of the standard.
+
+    ``role``: ``student`` (background of one observation), ``prior`` (earlier score), ``intangible`` and ``composition``
+    (of the group; from student data their mean over the group). Where ``value`` is given the column is a choice, and
+    the variable is 1 where it has this value. ``moderated`` marks the student variable whose slope resources may
+    change.
+    """
+
+    id: str
+    role: str
+    label_zh: str
+    label_en: str
+    column: str
+    value: str = ""
+    moderated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDesign:
+    """How results and resources are brought together.
+
+    ``results`` names the source of student results; empty where the register itself holds the results of each row, so
+    that only statements about aggregates are possible. ``reports`` names the source of officially reported results,
+    or is empty. ``grades`` maps stages to monitored grades.
+    """
+
+    id: str
+    label_zh: str
+    label_en: str
+    table: str
+    results: str
+    reports: str
+    unit_zh: str
+    unit_counter: str
+    group_column: str
+    group_zh: str
+    group_counter: str
+    grades: Mapping[str, str]
+    source: str
+    outcomes: tuple[Outcome, ...]
+    variables: tuple[DesignVariable, ...]
+
+    @property
+    def aggregate(self) -> bool:
+        """Whether observations are aggregates (schools, districts) and not students."""
+        return not self.results
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources the design reads beside the register."""
+        return tuple(s for s in (self.results, self.reports) if s)
+
+    def outcome(self, subject: str) -> Outcome:
+        """The outcome called ``subject``."""
+        check_choice(subject, [o.id for o in self.outcomes], name="学科", where=f"关联设计 {self.id}")
+        return next(o for o in self.outcomes if o.id == subject)
+
+    def of_role(self, role: str) -> tuple[DesignVariable, ...]:
+        """Variables of one role, in the design's order."""
+        return tuple(v for v in self.variables if v.role == role)
+
+
+def list_designs() -> tuple[str, ...]:
+    """Ids of all link designs."""
+    return tuple(sorted(p.stem for p in (CITED / "designs").glob("*.toml")))
+
+
+@cache
+def load_design(design_id: str) -> LinkDesign:
+    """Load the link design ``design_id`` that ships with the package.
+
+    Raises
+    ------
+    InputError
+        No such design.
+    CitationError
+        The file breaks the form; the message names file and entry.
+    """
+    check_choice(design_id, list_designs(), name="关联设计", where="qbresearch/cited/designs")
+    return read_design(CITED / "designs" / f"{design_id}.toml")
+
+
+def read_design(path: Path) -> LinkDesign:
+    """Read a link design from a file; see :func:`load_design`."""
+    data, where = read_toml(path), path.name
+    keys = ("id", "label", "table", "results", "reports", "unit", "group", "grades", "source", "outcome")
+    check_keys(data, required=keys, optional=("variable",), where=where)
+    check_choice(data["id"], [path.stem], name="id（应与文件名一致）", where=where)
+    check_choice(data["table"], list_tables(), name="表", where=where)
+    check_keys(data["unit"], required=("zh", "en", "counter"), where=f"{where} 的 unit")
+    check_keys(data["group"], required=("column", "zh", "en", "counter"), where=f"{where} 的 group")
+    register = load_table(data["table"])
+    held = load_table(STUDENT_TABLE) if data["results"] else register
+    check_choice(data["group"]["column"], _names(register), name="分组列", where=where)
+    outcomes = tuple(_outcome(entry, held, place) for entry, place in entries(data, "outcome", where))
+    variables = tuple(
+        _variable(entry, held, student=bool(data["results"]), where=place) for entry, place in entries(data, "variable", where)
+    )
+    ids = [item.id for item in (*outcomes, *variables)]
+    if not outcomes or len(set(ids)) < len(ids) or sum(v.moderated for v in variables) > 1:
+        raise CitationError(
+            "关联设计不成立", where=where, found="、".join(ids) or "没有 outcome",
+            expected="至少一个 outcome，id 各不相同，至多一个变量 moderated = true", fix="补上、改名或删去",
+        )
+    zh, en = bilingual(data, where)
+    return LinkDesign(
+        id=data["id"], label_zh=zh, label_en=en, table=data["table"], results=data["results"], reports=data["reports"],
+        unit_zh=data["unit"]["zh"], unit_counter=data["unit"]["counter"], group_column=data["group"]["column"],
+        group_zh=data["group"]["zh"], group_counter=data["group"]["counter"], grades=dict(data["grades"]),
+        source=data["source"], outcomes=outcomes, variables=variables,
+    )  # fmt: skip
+
+
+def _names(contract: TableContract) -> list[str]:
+    return [c.name for c in (*contract.columns, *contract.constants)]
+
+
+def _outcome(entry: Mapping[str, Any], held: TableContract, where: str) -> Outcome:
+    check_keys(entry, required=("id", "label", "column", "unit"), where=where)
+    check_choice(entry["column"], _names(held), name="列", where=where)
+    zh, en = bilingual(entry, where)
+    return Outcome(entry["id"], zh, en, entry["column"], entry["unit"])
+
+
+def _variable(entry: Mapping[str, Any], held: TableContract, *, student: bool, where: str) -> DesignVariable:
+    check_keys(entry, required=("id", "role", "label", "column"), optional=("value", "moderated"), where=where)
+    check_choice(entry["role"], ROLES if student else ("composition", "intangible"), name="角色", where=where)
+    check_choice(entry["column"], _names(held), name="列", where=where)
+    column = held.column(entry["column"])
+    if "value" in entry:
+        check_choice(entry["value"], [c.id for c in column.choices], name="选项", where=where)
+    elif not column.is_number:
+        raise CitationError(
+            "变量不是数", where=where, found=f"{column.label_zh} 是 {column.kind} 列", expected="数值列，或用 value 指明取 1 的选项",
+            fix='补上 value = "…"',
+        )
+    zh, en = bilingual(entry, where)
+    return DesignVariable(
+        entry["id"], entry["role"], zh, en, entry["column"], entry.get("value", ""), entry.get("moderated", False)
+    )
