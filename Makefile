@@ -34,6 +34,8 @@ test-all: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python benchmarks/bench_dispersion.py
+	$(BIN)/python benchmarks/bench_monitoring.py
+	$(BIN)/python benchmarks/bench_multilevel.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

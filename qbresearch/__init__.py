@@ -59,6 +59,7 @@ _HOME = {
     "tables": "exhibits.tables",
     "weighted_mean": "statistics.dispersion",
     "weighted_standard_deviation": "statistics.dispersion",
+    "within_between": "results.link.county",
     "write_filled_example": "raw.template",
     "write_template": "raw.template",
 }

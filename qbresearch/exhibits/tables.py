@@ -148,8 +148,8 @@ def suppress_small(
     fewest : float
         Smallest number of persons that may be shown.
     within : str, optional
-        Column of the whole that rows add up to. Where exactly one of its rows is emptied it could be found by
-        subtraction, so the smallest of the others is emptied as well.
+        Column of the whole that rows add up to. What is emptied could be found by subtraction from the whole as long
+        as it is one row, or rows of fewer than ``fewest`` persons together, so the smallest others are emptied as well.
 
     Returns
     -------
@@ -159,9 +159,11 @@ def suppress_small(
     small = frame[count].between(0, fewest, inclusive="neither")
     if within is not None:
         for _, rows in frame.groupby(within, sort=False):
-            hidden = small[rows.index]
-            others = rows.loc[~hidden & rows[count].gt(0), count]
-            if hidden.sum() == 1 and len(others):
+            while (hidden := small[rows.index]).any():
+                others = rows.loc[~hidden & rows[count].gt(0), count]
+                enough = hidden.sum() > 1 and rows.loc[hidden, count].sum() >= fewest
+                if enough or others.empty:
+                    break
                 small[others.idxmin()] = True
     names = [*columns, count]
     shown = frame.astype({name: "float64" for name in names})

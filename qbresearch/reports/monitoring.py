@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -116,16 +117,26 @@ class MonitoringStudy:
         known = {tuple("" if pd.isna(k) else k for k in key): code for key, code in found.items()}
         codes = [known.get(tuple("" if pd.isna(k) else k for k in key)) for key in keys]
         code = pd.Series(codes, index=self.students.index, dtype="object")
-        return sum_students(self.students.assign(school_code=code.where(code.notna(), self.students["school_code"])))
+        rows = self.students.assign(school_code=code.where(code.notna(), self.students["school_code"]))
+        column = self.design.outcome(self.subject).column
+        plausible = [c for c in rows if re.fullmatch(r"pv[0-9]+", c) and rows[c].notna().any()]
+        if plausible and not (column in rows and rows[column].notna().any()):
+            return sum_students(rows, measures=plausible)
+        # Where only levels are known the score is missing for everybody, and the levels still count.
+        return sum_students(rows if column in rows else rows.assign(**{column: float("nan")}), measures=(column,))
 
     def _aggregates(self) -> pd.DataFrame:
-        rows = self.link.frame
+        outcome = self.design.outcome(self.subject).column
+        judged = self.study.this_year
+        sizes = judged.keys[["county_code", "school_code"]].assign(size=judged.students)
+        rows = self.register.merge(sizes, on=["county_code", "school_code"])
+        rows = rows[rows[outcome].notna()]
         return pd.DataFrame(
             {
                 "county_code": rows["county_code"], "school_year": self.study.school_year, "cycle": self.study.school_year,
                 "grade": self.study.stage, "subject": self.subject, "school_code": rows["school_code"],
                 "school_name": rows["school_name"] if "school_name" in rows else rows["school_code"],
-                "students": rows["size"].astype(int), "mean": rows["outcome"],
+                "students": rows["size"].astype(int), "mean": rows[outcome].astype(float),
             }
         )
 

@@ -86,10 +86,6 @@ class LinkDesign:
         check_choice(subject, [o.id for o in self.outcomes], name="学科", where=f"关联设计 {self.id}")
         return next(o for o in self.outcomes if o.id == subject)
 
-    def of_role(self, role: str) -> tuple[DesignVariable, ...]:
-        """Variables of one role, in the design's order."""
-        return tuple(v for v in self.variables if v.role == role)
-
 
 def list_designs() -> tuple[str, ...]:
     """Ids of all link designs."""
@@ -128,10 +124,13 @@ def read_design(path: Path) -> LinkDesign:
         _variable(entry, held, student=bool(data["results"]), where=place) for entry, place in entries(data, "variable", where)
     )
     ids = [item.id for item in (*outcomes, *variables)]
-    if not outcomes or len(set(ids)) < len(ids) or sum(v.moderated for v in variables) > 1:
+    moderated = [v for v in variables if v.moderated]
+    is_text = all(isinstance(grade, str) for grade in data["grades"].values())
+    is_sound = len(moderated) < 2 and all(v.role == "student" for v in moderated) and is_text
+    if not outcomes or len(set(ids)) < len(ids) or not is_sound:
         raise CitationError(
             "关联设计不成立", where=where, found="、".join(ids) or "没有 outcome",
-            expected="至少一个 outcome，id 各不相同，至多一个变量 moderated = true", fix="补上、改名或删去",
+            expected="至少一个 outcome，id 各不相同，至多一个 student 变量 moderated = true，grades 的值是带引号的文字", fix="补上、改名或删去",
         )
     zh, en = bilingual(data, where)
     return LinkDesign(

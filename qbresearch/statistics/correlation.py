@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ KINDS = {"pearson": "皮尔逊相关", "spearman": "斯皮尔曼等级相关", "
 COLUMNS = ["variable", "kind", "n", "r", "low", "high", "statistic", "df", "p", "p_adjusted", "family"]
 # Fisher's interval needs n - 3 > 0.
 FEWEST = 4
+# Up to so many observations all orders of the ranks are counted; the t approximation is far off there.
+EXACT_RANKS = 8
 # A spread below this share of the size, and a distance of |r| from 1 below this, are rounding.
 ROUNDING = 1e-12
 # A variable is made up of the controls when they leave less than this share of its length.
@@ -124,7 +127,8 @@ def correlate(
     -------
     CorrelationResult
         ``r`` in [-1, 1]. ``statistic`` is Student's t with ``df`` = n - 2 (n - 2 - k for partial), and for
-        ``weighted`` the z of the interval with infinite ``df``, whose p belongs to the same z. A perfect correlation
+        ``weighted`` the z of the interval with infinite ``df``, whose p belongs to the same z; with up to eight
+        observations Spearman's p is exact (all orders of the ranks). A perfect correlation
         has the interval [1, 1] or [-1, -1], an infinite ``statistic`` and p 0.
 
     Raises
@@ -163,7 +167,10 @@ def correlate(
     rows = []
     for name, x in zip(variables, columns, strict=True):
         r = _coefficient(x, y, kind, held, w, name=name, outcome=outcome, where=where)
-        rows.append((name, kind, len(y), r, *_inference(r, kind, effective)))
+        found = _inference(r, kind, effective)
+        if kind == "spearman" and len(y) <= EXACT_RANKS:
+            found = (*found[:-1], _exact_p(x, y))
+        rows.append((name, kind, len(y), r, *found))
     table = pd.DataFrame(rows, columns=COLUMNS[:-2])
     table["p_adjusted"] = adjust_p(table["p"], adjust, where=where)
     table["family"] = len(table)
@@ -223,6 +230,14 @@ def _coefficient(
         parts.append(centred / length)
     r = float(w @ (parts[0] * parts[1]))
     return float(np.sign(r)) if abs(r) > 1 - ROUNDING else r
+
+
+def _exact_p(x: np.ndarray, y: np.ndarray) -> float:
+    """Share of all orders of the ranks whose correlation is at least as far from zero."""
+    ranks = stats.rankdata(x) - (len(x) + 1) / 2
+    orders = np.array(list(permutations(stats.rankdata(y) - (len(y) + 1) / 2)))
+    products = np.abs(orders @ ranks)
+    return float((products >= abs(ranks @ (stats.rankdata(y) - (len(y) + 1) / 2)) - ROUNDING).mean())
 
 
 def _inference(r: float, kind: str, effective: float) -> tuple[float, float, float, float, float]:

@@ -16,7 +16,6 @@ from qbresearch.exhibits.figures import plot_coefficients
 from qbresearch.statistics.clusters import FEW_CLUSTERS, cluster_codes, weight_vector
 from qbresearch.statistics.design import (
     COLLINEAR,
-    INTERCEPT,
     Design,
     design_matrix,
     outcome_vector,

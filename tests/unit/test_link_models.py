@@ -15,7 +15,11 @@ from qbresearch.results.link.challenge import (
     challenge_link,
     declared_specifications,
 )
-from qbresearch.results.link.county import ECOLOGICAL_WARNING, compare_counties
+from qbresearch.results.link.county import (
+    ECOLOGICAL_WARNING,
+    compare_counties,
+    within_between,
+)
 from qbresearch.results.link.describe import describe_link, scatter_frames
 from qbresearch.results.link.ladder import (
     LadderModel,
@@ -24,7 +28,8 @@ from qbresearch.results.link.ladder import (
     single_resources,
     standardise,
 )
-from qbresearch.results.link.match import LinkData
+from qbresearch.results.link.match import LinkData, match_results
+from qbresearch.rules.designs import load_design
 from qbresearch.statistics.multilevel import MultilevelFit
 from qbresearch.statistics.regression import LinearFit
 
@@ -166,6 +171,32 @@ def test_collinear_resources_are_named_in_the_rung_and_the_others_are_fitted():
     assert "完全算出" in describe_link(replace(data, frame=frame), significance=0.05).collinearity.summary()
 
 
+def test_a_student_file_without_an_optional_column_still_makes_a_study():
+    schools, students, _ = prefecture()
+    data = match_results(indicators("primary"), schools, load_design("demo-monitoring"), subject="mathematics",
+                         students=students.drop(columns=["prior_score", "only_child"]))
+    assert "前测分数、独生子女没有一个值" in data.flow["reason"].iloc[-1] or "独生子女、前测分数没有一个值" in data.flow["reason"].iloc[-1]
+    ladder = fit_ladder(data)
+    assert ladder.model("M6") is None and isinstance(ladder.model("M4").fit, MultilevelFit)
+    with pytest.raises(InputError, match="没有这一列成绩"):
+        match_results(indicators("primary"), schools, load_design("demo-monitoring"), subject="mathematics",
+                      students=students.drop(columns="score"))
+
+
+def test_background_that_differs_between_schools_only_is_left_out_of_the_students_part():
+    data = small_county(28)
+    frame = data.frame.assign(boarding=data.frame["group"].isin(sorted(data.frame["group"].unique())[:9]).astype(float))
+    ladder = fit_ladder(replace(data, frame=frame))
+    assert "boarding" not in set(ladder.tidy()["term"]) and ladder.model("M2").fit is not None
+
+
+def test_a_constant_composition_variable_does_not_turn_into_a_negative_finding():
+    data = small_county(28)
+    found = challenge_link(replace(data, frame=data.frame.assign(school_migrant=0.0)), fit_ladder(data), seed=1, effort=SMALL)
+    table = found.tidy()
+    assert table["p_adjusted"].notna().all() and (table["estimated"] == table["specifications"]).sum() >= 5
+
+
 def test_an_empty_variable_is_left_out_with_a_remark():
     data = small_county(28)
     frame = data.frame.assign(L4=7.0)
@@ -183,11 +214,22 @@ def test_counties_are_compared_with_the_warning_and_not_below_five():
     results = pd.DataFrame({"county_code": codes, "outcome": [500.0, 510, 490, 505, 480, 495], "observations": 600,
                             "difference_rate": [0.1, 0.2, 0.15, 0.18, 0.12, 0.16]})
     found = compare_counties(table, results)
-    assert ECOLOGICAL_WARNING in found.summary() and set(found.correlations["n"]) == {6} - {6} | {
-        found.correlations["n"].iloc[0]}
+    assert ECOLOGICAL_WARNING in found.summary() and found.correlations["n"].between(5, 6).all()
     assert found.table["mean_L1"].notna().all() and len(found.table) == 6
     few = compare_counties(table, results.head(4))
     assert few.correlations.empty and "少于 5 个" in few.remarks[0]
+
+
+def test_coefficients_within_counties_are_those_of_county_effects():
+    data = link_data()
+    table = within_between(data).set_index(["term", "part"])
+    assert set(table.index.get_level_values("part")) == {"组内", "组间"} and (table["counties"] == 6).all()
+    schools = data.groups()
+    z = (schools[["outcome", "L1"]] - schools[["outcome", "L1"]].mean()) / schools[["outcome", "L1"]].std()
+    inner = z - z.groupby(schools["county_code"]).transform("mean")
+    slope = (inner["L1"] * inner["outcome"]).sum() / (inner["L1"] ** 2).sum()
+    assert table.loc[("L1", "组内"), "estimate"] == pytest.approx(slope)
+    assert within_between(small_county(12)).empty
 
 
 # --- descriptions --------------------------------------------------------------------------------------------------
@@ -206,7 +248,9 @@ def test_correlations_are_those_of_the_school_means():
 
 def test_scatter_lines_go_through_the_means_and_points_are_schools():
     data = link_data()
-    points, lines = scatter_frames(data, {"urban": "城区", "town": "镇区", "rural": "乡村"})
+    points, lines = scatter_frames(data, {"urban": "城区", "town": "镇区", "rural": "乡村"}, fewest=0)
+    drawn = scatter_frames(data, {}, fewest=24)[0]
+    assert len(drawn) == 7 * (data.groups()["observations"] >= 24).sum() < len(points)
     assert len(points) == 7 * data.frame["group"].nunique() and set(points["group"]) == {"城区", "镇区", "乡村"}
     one, line = (t[t["label"] == "高于规定学历教师"] for t in (points, lines))
     slope = np.polyfit(one["x"], one["y"], 1)

@@ -24,13 +24,13 @@ SINGLES = pd.DataFrame({
 })
 CURVES = pd.DataFrame({
     "label": ["甲", "乙"], "specifications": 256, "median": [0.126, 0.05], "smallest": [0.11, -0.02], "largest": [0.15, 0.2],
-    "same_sign": [1.0, 0.94], "significant": [1.0, 0.5], "p_adjusted": [0.005, 0.4], "median_adjusted": [0.126, 0.01],
+    "same_sign": [1.0, 0.94], "significant": [1.0, 0.5], "stable": [True, False], "adjusted": True, "median_adjusted": [0.126, 0.01],
 })
 
 
 def paragraph(**changes) -> str:
     given = {"place": "某县", "variances": variances(), "singles": SINGLES, "multiverses": CURVES, "spread": 98.0, "unit": "分",
-             "group": "学校", "significance": 0.05, "keeps_sign": 0.9, "detectable": ""}
+             "group": "学校", "counties": 1, "significance": 0.05, "detectable": ""}
     return sentences.bureau_paragraph(**(given | changes))
 
 
@@ -43,7 +43,7 @@ def test_the_plain_paragraph_takes_every_number_from_the_frames():
 
 
 def test_the_plain_paragraph_says_so_where_nothing_holds():
-    assert "考虑生源之后没有一项资源与成绩的联系是稳定的" in paragraph(multiverses=CURVES.assign(p_adjusted=0.5))
+    assert "考虑生源之后没有看到哪一项资源与成绩有稳定的联系" in paragraph(multiverses=CURVES.assign(stable=False))
     few = paragraph(variances=variances(icc=NAN), singles=SINGLES.head(0), multiverses=CURVES.head(0))
     assert "学校太少" in few and "标准差" not in few
 
@@ -57,10 +57,18 @@ def test_variance_shares_may_be_negative_and_unfitted_rungs_are_named():
     assert none == "某县：方差成分没有估计（没有拟合：学校只有 5 所）。"
 
 
+def test_what_could_not_be_tested_is_not_called_unstable_and_no_composition_is_claimed():
+    open_ = CURVES.assign(stable=[None, False], adjusted=False)
+    text = sentences.multiverse_sentence(open_, place="某县")
+    assert "1 项未能检验" in text and "控制学生构成" not in text
+    assert "考虑生源" not in paragraph(multiverses=open_)
+    assert "不计县与县的差异" in paragraph(counties=6)
+
+
 def test_specifications_never_appear_as_one_number():
-    text = sentences.multiverse_sentence(CURVES, place="某县", significance=0.05)
+    text = sentences.multiverse_sentence(CURVES, place="某县")
     assert "256 种" in text and "甲（全部设定中位数 0.126，范围 0.110 至 0.150，100.0%同号，100.0%显著）" in text
-    assert "没有一项通过" in sentences.multiverse_sentence(CURVES.assign(p_adjusted=0.9), place="某县", significance=0.05)
+    assert "没有一项的联系是稳定的" in sentences.multiverse_sentence(CURVES.assign(stable=False), place="某县")
 
 
 def test_losses_are_named_with_their_reasons():
@@ -89,6 +97,8 @@ def test_cells_of_few_students_are_hidden_and_cannot_be_found_by_subtraction():
     levels = pd.DataFrame({"county": ["A"] * 4 + ["B"] * 4, "count": [4, 30, 40, 50, 20, 30, 40, 50], "share": 0.1})
     shown = tables.suppress_small(levels, count="count", columns=["share"], fewest=10, within="county")
     assert shown["suppressed"].tolist() == [True, True, False, False, *[False] * 4]
+    two = tables.suppress_small(levels.head(4).assign(count=[60, 50, 1, 1]), count="count", columns=["share"], fewest=10, within="county")
+    assert two["suppressed"].tolist() == [False, True, True, True]  # two hidden cells of one student each are no shelter
     assert shown.loc[[0, 1], ["share", "count"]].isna().all().all() and shown["share"].notna().sum() == 6
     assert levels["share"].notna().all()
 

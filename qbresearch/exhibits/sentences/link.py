@@ -29,7 +29,7 @@ def flow_sentence(flow: pd.DataFrame, *, place: str, unit: str, group: str) -> s
     return text + "。"
 
 
-def variance_sentence(variances: pd.DataFrame, *, place: str, group: str) -> str:
+def variance_sentence(variances: pd.DataFrame, *, place: str, group: str, counties: int = 1) -> str:
     """How the outcome's variance divides, and what each rung explains of the part between groups.
 
     Parameters
@@ -38,12 +38,15 @@ def variance_sentence(variances: pd.DataFrame, *, place: str, group: str) -> str
         ``ModelLadder.variances()``.
     group : str
         What a group is (学校, 县).
+    counties : int
+        Counties in the data; with several the share is that within counties.
     """
     table = variances.set_index("model")
     if "M0" not in table.index or pd.isna(table.loc["M0", "icc"]):
         reason = table.loc["M0", "remark"] if "M0" in table.index else "没有零模型"
         return f"{place}：方差成分没有估计（{reason}）。"
-    text = f"{place}：{group}之间的差异占成绩总差异的 {_percent(table.loc['M0', 'icc'])}"
+    apart = "（不计县与县的差异）" if counties > 1 else ""
+    text = f"{place}：{group}之间的差异占成绩总差异的 {_percent(table.loc['M0', 'icc'])}{apart}"
     steps = [(m, r) for m, r in table.iterrows() if m in ("M2", "M3", "M4") and pd.notna(r["r2_between"])]
     words = [f"{m}（{r['label']}）{_percent(r['r2_between'])}" for m, r in steps]
     if words:
@@ -67,8 +70,8 @@ def singles_sentence(singles: pd.DataFrame, *, place: str, significance: float) 
     return f"{place}：{'；'.join(words)}。"
 
 
-def multiverse_sentence(multiverses: pd.DataFrame, *, place: str, significance: float) -> str:
-    """Median and range of every resource that passes the joint test, and how many do not.
+def multiverse_sentence(multiverses: pd.DataFrame, *, place: str) -> str:
+    """Median and range of every resource whose link is stable, and how many are not.
 
     Parameters
     ----------
@@ -77,19 +80,22 @@ def multiverse_sentence(multiverses: pd.DataFrame, *, place: str, significance: 
     """
     if multiverses.empty:
         return f"{place}：没有一项资源可以做多种设定的检验。"
-    passed = multiverses[multiverses["p_adjusted"].astype(float) < significance]
+    passed = multiverses[multiverses["stable"].eq(True)]
+    untested = int(multiverses["stable"].isna().sum())
+    held = "控制学生构成后" if multiverses["adjusted"].all() else ""
     words = [
         f"{r.label}（全部设定中位数 {fixed_point(r.median, 3)}，范围 {fixed_point(r.smallest, 3)} 至 {fixed_point(r.largest, 3)}，"
         f"{_percent(r.same_sign)}同号，{_percent(r.significant)}显著）"
         for r in passed.itertuples()
     ]  # fmt: skip
     head = f"{place}：{len(multiverses)} 项资源各试 {int(multiverses['specifications'].max())} 种事先声明的设定，"
-    return head + (f"控制学生构成后仍通过联合置换检验的有 {len(passed)} 项：{'、'.join(words)}。" if len(passed) else "控制学生构成后没有一项通过联合置换检验。")
+    found = f"{held}联系稳定的有 {len(passed)} 项：{'、'.join(words)}" if len(passed) else f"{held}没有一项的联系是稳定的"
+    return head + found + (f"；{untested} 项未能检验。" if untested else "。")
 
 
 def bureau_paragraph(
     *, place: str, variances: pd.DataFrame, singles: pd.DataFrame, multiverses: pd.DataFrame, spread: float, unit: str,
-    group: str, significance: float, keeps_sign: float, detectable: str,
+    group: str, counties: int, significance: float, detectable: str,
 ) -> str:  # fmt: skip
     """The study in plain words for a reader in a bureau; every number is taken from the frames given.
 
@@ -97,8 +103,8 @@ def bureau_paragraph(
     ----------
     spread : float
         Standard deviation of the outcome in its own ``unit`` (分), to turn standardised coefficients into points.
-    keeps_sign : float
-        Share of specifications that must agree in sign.
+    counties : int
+        Counties in the data.
     detectable : str
         A sentence on what could have been found.
     """
@@ -106,7 +112,8 @@ def bureau_paragraph(
     text = [f"{place}："]
     if "M0" in table.index and pd.notna(table.loc["M0", "icc"]):
         share = table.loc["M0", "icc"]
-        text.append(f"每 100 份成绩差异中，大约 {fixed_point(share * 100, 0)} 份是{group}与{group}之间的，其余是同一{group}内部的。")
+        apart = "（不计县与县的差异）" if counties > 1 else ""
+        text.append(f"每 100 份成绩差异中{apart}，大约 {fixed_point(share * 100, 0)} 份是{group}与{group}之间的，其余是同一{group}内部的。")
     else:
         text.append(f"{group}太少，不能可靠地把差异分成{group}之间和{group}内部两部分。")
     wide = singles[singles["remark"].eq("")].pivot(index="label", columns="model", values="p") if len(singles) else pd.DataFrame()
@@ -116,15 +123,16 @@ def bureau_paragraph(
             text.append(
                 f"{'、'.join(naive)}单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后就看不出来了，不宜当作“投入见效”的证据。"
             )
-    firm = multiverses[(multiverses["p_adjusted"].astype(float) < significance) & (multiverses["same_sign"] > keeps_sign)]
+    firm = multiverses[multiverses["stable"].eq(True)]
+    held = "考虑生源之后" if len(multiverses) and multiverses["adjusted"].all() else ""
     if len(firm):
         named = "、".join(
             f"{r.label}（每高出一个标准差，成绩平均{'高' if r.median_adjusted > 0 else '低'}约 {fixed_point(abs(r.median_adjusted) * spread, 1)} {unit}）"
             for r in firm.itertuples()
         )
-        text.append(f"换用 {int(multiverses['specifications'].max())} 种算法反复检验，考虑生源之后联系仍然稳定的是{named}。")
+        text.append(f"换用 {int(multiverses['specifications'].max())} 种算法反复检验，{held}联系稳定的是{named}。")
     elif len(multiverses):
-        text.append("换用多种算法反复检验，考虑生源之后没有一项资源与成绩的联系是稳定的。")
+        text.append(f"换用多种算法反复检验，{held}没有看到哪一项资源与成绩有稳定的联系。")
     if detectable:
         text.append(detectable)
     text.append(NOT_CAUSAL)

@@ -23,8 +23,11 @@ def matching_sentence(counts: pd.DataFrame, words: dict[str, str], *, place: str
     return f"{place}：参测学校 {int(counts['schools'].sum())} 所，其中{listed}。没有按近似校名猜测。"
 
 
-def achievement_sentence(row: pd.Series, *, place: str, unit: str) -> str:
-    """Mean with its interval, or why there is none; ``row`` is one unit of an achievement table."""
+def achievement_sentence(row: pd.Series, *, place: str, unit: str, school: str = "所学校") -> str:
+    """Mean with its interval, or why there is none; ``row`` is one unit of an achievement table.
+
+    ``school`` is what a row of the register is, with its counter.
+    """
     if pd.isna(row["mean"]):
         return f"{place}：平均成绩没有计算（{row['remark']}）。"
     text = f"{place}：平均 {fixed_point(row['mean'], 1)} {unit}"
@@ -32,7 +35,7 @@ def achievement_sentence(row: pd.Series, *, place: str, unit: str) -> str:
         text += f"（95% 区间 {fixed_point(row['low'], 1)} 至 {fixed_point(row['high'], 1)}）"
     elif row["remark"]:
         text += f"（{row['remark']}）"
-    return text + f"，{int(row['schools'])} 所学校、{int(row['students']):,} 名学生。"
+    return text + f"，{int(row['schools'])} {school}、{int(row['students']):,} 名学生。"
 
 
 def difference_rate_sentence(rates: pd.DataFrame, *, place: str, limit: float, reported: float | None) -> str:
@@ -62,8 +65,10 @@ def school_effects_sentence(effects: pd.DataFrame, *, place: str) -> str:
     """How many schools differ from the average; ``effects`` has a column ``differs``."""
     if effects.empty:
         return f"{place}：没有可以估计的学校效应。"
-    above, below = int(effects["differs"].eq("above").sum()), int(effects["differs"].eq("below").sum())
-    return (
-        f"{place}：{len(effects)} 所学校中，收缩估计明显高于平均的 {above} 所、明显低于平均的 {below} 所，"
-        f"其余 {len(effects) - above - below} 所的区间包含平均水平，不宜排名。"
+    known = effects[effects["effect"].notna()]
+    above, below = int(known["differs"].eq("above").sum()), int(known["differs"].eq("below").sum())
+    text = (
+        f"{place}：{len(known)} 所学校中，收缩估计明显高于平均的 {above} 所、明显低于平均的 {below} 所，"
+        f"其余 {len(known) - above - below} 所的区间包含平均水平，不宜排名"
     )
+    return text + (f"；另有 {len(effects) - len(known)} 所不能估计。" if len(known) < len(effects) else "。")

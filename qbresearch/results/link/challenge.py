@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,12 @@ from scipy import stats
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_importance
-from qbresearch.results.link.ladder import COUNTY, ModelLadder, single_resources
+from qbresearch.results.link.ladder import (
+    COUNTY,
+    WITH_COMPOSITION,
+    ModelLadder,
+    single_resources,
+)
 from qbresearch.results.link.match import GROUP_ROLES, ROLE_WORDS, TANGIBLE, LinkData
 from qbresearch.results.link.multiverse import MultiverseResult, run_multiverse
 from qbresearch.results.link.robustness import (
@@ -55,7 +60,7 @@ class LinkChallenge:
         resource alone, before and after composition. missing, imputed : gaps, and M4 on complete and on imputed data.
         sensitivity : unobserved confounding. places : coefficients by location. quantiles : at low, middle and high
         results. wild : wild cluster bootstrap, where clusters are few. detectable : smallest effect that could have been
-        found, or why there is none. remarks : what could not be done, in Chinese.
+        found, or why there is none. adjusted : whether the data know the schools' composition. remarks : what could not be done, in Chinese.
     """
 
     blocks: ImportanceResult | None
@@ -70,13 +75,18 @@ class LinkChallenge:
     quantiles: pd.DataFrame = field(repr=False)
     wild: pd.DataFrame = field(repr=False)
     detectable: DetectableEffect | str
+    adjusted: bool
     remarks: tuple[str, ...]
 
     def tidy(self) -> pd.DataFrame:
         """One row a resource: number of specifications, median, range, shares and joint p-values of its multiverse.
 
-        ``*_adjusted`` are of the specifications that hold the composition of the schools constant.
+        ``*_adjusted`` are of the specifications that hold the composition of the schools constant. ``stable``: these pass
+        the joint test, nearly all specifications agree in sign (setting ``keeps_sign``), and the resource alone beside
+        composition differs from zero, so that no sentence can call stable what a table shows to vanish; ``None`` where that could not be tested.
         """
+        alpha = setting("significance")
+        beside = self.singles[self.singles["model"].eq(WITH_COMPOSITION)].set_index("term")["p"]
         rows = []
         for term, result in self.multiverses.items():
             joint, core = result.joint, result.joint_core
@@ -87,23 +97,30 @@ class LinkChallenge:
                     "same_sign": result.share_same_sign, "significant": result.share_significant,
                     "p_strength": joint.p_strength if joint else None,
                     "median_adjusted": core.median if core else None, "significant_adjusted": core.share if core else None,
-                    "p_adjusted": core.p_strength if core else None,
+                    "p_adjusted": core.p_strength if core else None, "adjusted": self.adjusted,
                 }
             )
         columns = ["term", "label", "specifications", "estimated", "median", "smallest", "largest", "same_sign", "significant",
-                   "p_strength", "median_adjusted", "significant_adjusted", "p_adjusted"]
-        return pd.DataFrame(rows, columns=columns)
+                   "p_strength", "median_adjusted", "significant_adjusted", "p_adjusted", "adjusted"]
+        table = pd.DataFrame(rows, columns=columns)
+        decided = table["p_adjusted"].notna()
+        holds = (table["p_adjusted"].astype(float) < alpha) & (table["same_sign"].astype(float) > setting("keeps_sign"))
+        if len(beside):
+            alone = table["term"].map(beside).astype(float)
+            decided &= alone.notna()
+            holds &= alone < alpha
+        return table.assign(stable=holds.astype(object).where(decided, None))
 
     def summary(self) -> str:
         """Which resources keep their sign and pass the joint test, in one Chinese sentence."""
         table = self.tidy()
         if table.empty:
             return "没有一项资源可以做多种设定的检验" + (f"（{self.remarks[0]}）" if self.remarks else "")
-        alpha = setting("significance")
-        firm = table[(table["p_adjusted"].astype(float) < alpha) & (table["same_sign"] > setting("keeps_sign"))]
+        firm = table[table["stable"].eq(True)]
+        held = "控制学生构成后" if self.adjusted else ""
         named = "、".join(f"{r.label}（中位数 {r.median_adjusted:.3f}）" for r in firm.itertuples())
         return (
-            f"{len(table)} 项资源各 {int(table['specifications'].max())} 种设定，控制学生构成后仍通过联合置换检验且绝大多数设定同号的有 {len(firm)} 项"
+            f"{len(table)} 项资源各 {int(table['specifications'].max())} 种设定，{held}联系稳定的有 {len(firm)} 项"
             + (f"：{named}" if named else "")
         )
 
@@ -174,6 +191,7 @@ def challenge_link(
         quantiles=quantiles,
         wild=wild_bootstrap_table(data, frame, few_clusters=setting("few_clusters"), draws=effort.wild, seed=seed),
         detectable=detectable_effect(data, ladder, power=setting("power"), significance=setting("significance")),
+        adjusted=bool(_varying(data, "composition")),
         remarks=tuple(dict.fromkeys(remarks)),
     )
 
@@ -252,13 +270,13 @@ def declared_specifications(data: LinkData, resource: str) -> tuple[Specificatio
     with county columns (least squares with county effects in an aggregate design). Choices for which the data have no
     variables are left out.
     """
-    composition = data.ids("composition")
-    others = [c for c in data.ids(TANGIBLE, "intangible") if c != resource]
+    composition = _varying(data, "composition")
+    others = [c for c in _varying(data, TANGIBLE, "intangible") if c != resource]
     held = {"其他资源与构成": [*others, *composition] if others and composition else [], "学生构成": composition, "其他资源": others}
     counties = data.frame[COUNTY].nunique() > 1
     if data.design.aggregate:
         models = {"县固定效应": {"model": "fixed_effects"}} if counties else {}
-        models |= {"聚类稳健": {"model": "ols_cluster"}}
+        models |= {"稳健标准误": {"model": "ols_cluster"}}  # every observation is a cluster of its own
     elif counties:
         models = {
             "多层模型（分县）": {"model": "multilevel", "controls": [COUNTY]}, "县固定效应": {"model": "fixed_effects"},
@@ -267,8 +285,10 @@ def declared_specifications(data: LinkData, resource: str) -> tuple[Specificatio
     else:
         models = {
             "多层模型": {"model": "multilevel"}, "聚类稳健": {"model": "ols_cluster"},
-            "聚类稳健（抽样权重）": {"model": "ols_cluster", "weights": "weight"}, "学校均值": {"model": "school_means"},
+            "学校均值": {"model": "school_means"},
         }  # fmt: skip
+        if data.frame["weight"].nunique() > 1:
+            models["聚类稳健（抽样权重）"] = {"model": "ols_cluster", "weights": "weight"}
     dimensions: dict[str, Mapping[str, Mapping[str, Any]]] = {
         "成绩": {"标准分": {"outcome": "outcome"}, "正态化名次": {"outcome": "ranked"}},
         "资源": {"原值": {}, "名次": {"transform": "rank"}},
@@ -291,17 +311,24 @@ def _multiverses(
         try:
             found[resource] = run_multiverse(
                 rows, declared_specifications(data, resource), term=resource, cluster=UNIT, county="county_code",
-                strata=["county_code"] if _can_permute_within(rows) else [], label=data.shorts()[resource], workers=workers,
+                strata=[COUNTY], label=data.shorts()[resource], workers=workers,
                 seed=seed, permutations=effort.permutations, fewest_df=int(setting("fewest_group_df")),
-                core=None if not data.ids("composition") else lambda s: s.choices["控制"] in CORE,
+                core=(lambda s: s.choices["控制"] in CORE) if _varying(data, "composition") else None,
             )
         except InputError as error:
             remarks.append(f"{data.labels()[resource]}的多种设定：{error.problem}（{error.found}）；{error.fix}")
     return found
 
 
-# Where no composition is known, what can be held constant is all there is.
 CORE = ("其他资源与构成", "学生构成")
+"""Choices of the dimension 控制 that hold the composition of the schools constant."""
+
+
+def _varying(data: LinkData, *roles: str) -> list[str]:
+    """Variables of these roles that differ within the observations the specifications use."""
+    asked = [c for c in data.ids("student", *GROUP_ROLES) if data.frame[c].nunique() > 1]
+    complete = data.frame.dropna(subset=asked)
+    return [c for c in data.ids(*roles) if c in asked and complete[c].nunique() > 1]
 
 
 def _multiverse_rows(data: LinkData) -> pd.DataFrame:
@@ -319,8 +346,3 @@ def _multiverse_rows(data: LinkData) -> pd.DataFrame:
 
 
 SMALLEST_SHARE = 0.1
-
-
-def _can_permute_within(rows: pd.DataFrame) -> bool:
-    counts: Sequence[int] = rows.groupby("county_code")[UNIT].nunique().to_list()
-    return len(counts) > 1 and min(counts) > 1

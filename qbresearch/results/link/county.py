@@ -11,10 +11,14 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_correlations
+from qbresearch.results.link.describe import school_rows
+from qbresearch.results.link.match import TANGIBLE, LinkData
 from qbresearch.results.resources.dispersion import measure_dispersion
 from qbresearch.results.resources.indicators import IndicatorTable
+from qbresearch.rules.settings import setting
 from qbresearch.statistics.correlation import correlate
-from qbresearch.statistics.estimates import LEVEL
+from qbresearch.statistics.estimates import ESTIMATE_COLUMNS
+from qbresearch.statistics.panel import mundlak
 
 FEWEST_COUNTIES = 5
 """Below this number a rank correlation says nothing: with four counties the smallest two-sided p is above 0.08."""
@@ -46,7 +50,7 @@ class CountyLink:
         """Number of counties and the warning, in Chinese."""
         if self.correlations.empty:
             return f"{len(self.table)} 个县，{self.remarks[0] if self.remarks else '不作县级相关'}"
-        differ = int((self.correlations["p_adjusted"] < 1 - LEVEL).sum())
+        differ = int((self.correlations["p_adjusted"] < setting("significance")).sum())
         return f"{len(self.table)} 个县，{len(self.correlations)} 个等级相关中校正后有别于 0 的 {differ} 个。{ECOLOGICAL_WARNING}"
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
@@ -54,7 +58,7 @@ class CountyLink:
         words = {"cv": "差异系数", "mean": "均值"}
         results = {"outcome": "平均成绩", "difference_rate": "校际差异率"}
         cells = self.correlations.assign(
-            row=self.correlations["label"], value=self.correlations["r"], significant=self.correlations["p_adjusted"] < 1 - LEVEL,
+            row=self.correlations["label"], value=self.correlations["r"], significant=self.correlations["p_adjusted"] < setting("significance"),
             column=[f"{results[r]}～{words[m]}" for r, m in zip(self.correlations["result"], self.correlations["measure"], strict=True)],
         )  # fmt: skip
         return plot_correlations(cells[["row", "column", "value", "significant"]], ax=ax)
@@ -83,8 +87,8 @@ def compare_counties(indicators: IndicatorTable, results: pd.DataFrame) -> Count
     spread = measure_dispersion(indicators).table
     wide = spread.pivot(index="county_code", columns="indicator", values=["mean", "cv"])
     wide.columns = [f"{measure}_{code}" for measure, code in wide.columns]
-    names = [c for c in ("county_name",) if c in spread]
-    head = spread.drop_duplicates("county_code")[["county_code", *names, "schools"]]
+    named = spread if "county_name" in spread else spread.assign(county_name=spread["county_code"])
+    head = named.drop_duplicates("county_code")[["county_code", "county_name", "schools"]]
     table = head.merge(wide.reset_index(), on="county_code").merge(results, on="county_code", how="left")
     labels = {i.code: i.short_zh for i in indicators.standard.indicators}
     remarks: list[str] = []
@@ -112,3 +116,37 @@ def _ranked(
     codes = found["variable"].str.removeprefix(f"{measure}_")
     return found.assign(result=result, measure=measure, indicator=codes, label=codes.map(labels))
 
+
+def within_between(data: LinkData) -> pd.DataFrame:
+    """Each resource's coefficient within counties beside that between counties (Mundlak), one resource at a time.
+
+    Parameters
+    ----------
+    data : LinkData
+        Several counties; in an aggregate design its groups take their place.
+
+    Returns
+    -------
+    DataFrame
+        One row a resource and part: ``term, label, part`` (组内, 组间), columns of an estimate table, ``counties``, ``p_equal``
+        (test that both are equal) and ``remark``. Outcome and resources in standard deviations between schools; schools
+        weigh the same; errors clustered by county (CR2). Empty with fewer than two counties.
+    """
+    columns = ["term", "label", "part", *ESTIMATE_COLUMNS[1:], "counties", "p_equal", "remark"]
+    schools = school_rows(data)
+    county = "group" if data.design.aggregate else "county_code"
+    if schools[county].nunique() in (1, len(schools)):
+        return pd.DataFrame(columns=columns)
+    resources = [c for c in data.ids(TANGIBLE) if schools[c].nunique() > 1]
+    scaled = schools[["outcome", *resources]]
+    scaled = ((scaled - scaled.mean()) / scaled.std()).assign(county=schools[county])
+    parts = []
+    for resource in resources:
+        head = {"term": resource, "label": data.shorts()[resource], "counties": scaled["county"].nunique(), "remark": ""}
+        try:
+            fit = mundlak(scaled, outcome="outcome", terms=[resource], group="county")
+            own = fit.table[fit.table["term"].eq(resource)].drop(columns="term")
+            parts.append(own.assign(p_equal=fit.equality.p, **head))
+        except InputError as error:
+            parts.append(pd.DataFrame([head | {"part": "", "remark": f"{error.problem}（{error.found}）"}]))
+    return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)

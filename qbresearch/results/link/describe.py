@@ -105,7 +105,7 @@ def describe_link(data: LinkData, *, significance: float) -> LinkDescription:
     )
 
 
-def scatter_frames(data: LinkData, words: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def scatter_frames(data: LinkData, words: Mapping[str, str], *, fewest: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Schools and fitted lines for a scatter of mean outcome against every resource.
 
     Parameters
@@ -113,6 +113,8 @@ def scatter_frames(data: LinkData, words: Mapping[str, str]) -> tuple[pd.DataFra
     data : LinkData
     words : mapping
         Location to Chinese; empty where locations are their own words.
+    fewest : float
+        Schools with fewer students behind their mean are not drawn (nor used for the line).
 
     Returns
     -------
@@ -123,6 +125,7 @@ def scatter_frames(data: LinkData, words: Mapping[str, str]) -> tuple[pd.DataFra
         Resources that do not vary have points and no line.
     """
     schools = school_rows(data)
+    schools = schools if data.design.aggregate else schools[schools["observations"] >= fewest]
     places = schools["location"].map(lambda p: words.get(p, "")) if words else pd.Series("", index=schools.index)
     points, lines = [], []
     for resource in data.ids(TANGIBLE):
@@ -169,11 +172,14 @@ def _describe_places(data: LinkData, schools: pd.DataFrame) -> pd.DataFrame:
 
 def _correlations(data: LinkData, schools: pd.DataFrame, significance: float, remarks: list[str]) -> pd.DataFrame:
     usable = _varying(data, schools, remarks)
+    if lost := int(schools[["outcome", *usable]].isna().any(axis=1).sum()):
+        remarks.append(f"相关系数只用各变量都有值的 {len(schools) - lost} 所，另 {lost} 所缺某个变量")
     composition = [c for c in data.ids("composition") if c in usable]
     tables = []
     for kind in KINDS:
         asked = [v for v in usable if v not in composition] if kind == "partial" else usable
         if not asked or (kind == "partial" and not composition):
+            remarks.append(f"{KINDS[kind]}：没有可以控制的学生构成变量，不计算")
             continue
         extra = {"partial": {"controls": composition}, "weighted": {"weights": "size"}}.get(kind, {})
         rows = schools.dropna(subset=["outcome", *usable])

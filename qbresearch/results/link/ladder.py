@@ -27,6 +27,8 @@ COUNTY = "county_code"
 # From this number of counties on they are a level of their own; fewer are told apart by one column each.
 COUNTIES_AS_LEVEL = 10
 TIMES = ":"
+NO_DEVIATION = 1e-12
+ALONE, WITH_COMPOSITION = "单项", "单项加学生构成"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,14 @@ class ModelLadder:
         return fitted[-1] if fitted else None
 
     def strongest_moderator(self) -> str:
-        """The resource whose product with the moderated background is largest in M5; empty without M5."""
+        """The resource whose product with the moderated background has the largest t in M5; empty without M5."""
         model = self.model("M5")
         if model is None or not isinstance(model.fit, MultilevelFit):
             return ""
         table = model.fit.estimates
         products = table[table["term"].str.contains(TIMES, regex=False)]
+        if products.empty:
+            return ""
         return str(products.loc[products["statistic"].abs().idxmax(), "term"]).split(TIMES)[1]
 
     def moderated_label(self) -> str:
@@ -104,7 +108,7 @@ class ModelLadder:
         log_likelihood, converged, singular, chi2, chi2_df, chi2_p, remark``.
 
         ``between`` is the variance of school intercepts, ``within`` the residual variance, in squared standard deviations
-        of the outcome. ``r2_*`` are shares of M0's components explained; negative where a component grew. ``chi2`` is the
+        of the outcome; ``icc`` is the first over their sum, so that differences between counties are left out. ``r2_*`` are shares of M0's components explained; negative where a component grew. ``chi2`` is the
         likelihood-ratio test (ML) against the rung before.
         """
         rows = [self._variance_row(m) for m in self.models]
@@ -121,7 +125,7 @@ class ModelLadder:
         if isinstance(fit, LinearFit):
             return row | {"observations": fit.n, "groups": fit.clusters or fit.n}
         between, within = intercept_variance(fit), fit.residual_variance
-        row |= {"between": between, "within": within, "icc": fit.icc["group"]}
+        row |= {"between": between, "within": within, "icc": between / (between + within)}
         row |= {"observations": fit.units, "groups": fit.groups["group"]}
         row |= {
             "log_likelihood": fit.log_likelihood, "converged": "是" if fit.converged else "否",
@@ -211,9 +215,11 @@ def standardise(data: LinkData) -> pd.DataFrame:
 
     Columns of variables that do not vary are left out. The earlier score, which only M6 uses, may be missing.
     """
-    used = [c for c in data.ids("student", *GROUP_ROLES) if data.frame[c].nunique() > 1]
-    prior = [c for c in data.ids("prior") if data.frame[c].nunique() > 1]
-    frame = data.frame.dropna(subset=used)[["outcome", "group", COUNTY, "location", "size", "weight", *used, *prior]].copy()
+    asked = [c for c in data.ids("student", *GROUP_ROLES) if data.frame[c].nunique() > 1]
+    complete = data.frame.dropna(subset=asked)
+    used = [c for c in asked if complete[c].nunique() > 1]
+    prior = [c for c in data.ids("prior") if complete[c].nunique() > 1]
+    frame = complete[["outcome", "group", COUNTY, "location", "size", "weight", *used, *prior]].copy()
     if frame.empty:
         raise InputError(
             "没有一个观测的变量齐全", where=f"关联设计 {data.design.id}", found="完整个案 0 个", expected="至少两所学校的完整个案",
@@ -229,6 +235,8 @@ def standardise(data: LinkData) -> pd.DataFrame:
             frame[column] = _z(frame[column])
         else:
             frame[column] = frame[column] - frame.groupby("group")[column].transform("mean")
+            if frame[column].abs().max() < NO_DEVIATION:  # it differs between schools only
+                frame = frame.drop(columns=column)
     for column in prior:
         frame[column] = _z(frame[column])
     return frame.reset_index(drop=True)
@@ -278,10 +286,11 @@ def _rung(
 ) -> LadderModel:  # fmt: skip
     label, groups = MODELS[model_id], rows["group"].nunique()
     of_group = len(set(fixed) & set(data.group_level)) + (rows[COUNTY].nunique() - 1 if COUNTY in fixed else 0)
+    single = groups == len(rows)
+    of_group = len(fixed) if single else of_group
     left = groups - of_group - 1
     name, counter = data.design.group_zh, data.design.group_counter
     fewest_groups, fewest_df = setting("fewest_groups_multilevel"), setting("fewest_group_df")
-    single = groups == len(rows)
 
     def refused(remark: str) -> LadderModel:
         return LadderModel(model_id, label, tuple(fixed), None, remark)
@@ -292,7 +301,7 @@ def _rung(
         )
     try:
         if groups < fewest_groups or single:
-            why = f"每{counter}{name}只有一个观测" if single else f"{name}少于 {fewest_groups:.0f} {counter}"
+            why = "每个观测自成一组" if single else f"{name}少于 {fewest_groups:.0f} {counter}"
             if model_id in ("M0", "M5"):
                 return refused(f"没有拟合：{why}，方差成分没有可信的估计")
             robust = {"covariance": "HC3"} if single else {"covariance": "CR2", "cluster": "group"}
@@ -343,7 +352,7 @@ def single_resources(data: LinkData) -> pd.DataFrame:
     base = [*([COUNTY] if 1 < counties else []), *(c for c in data.ids("student") if c in frame)]
     composition = [c for c in data.ids("composition") if c in frame]
     groups = frame["group"].nunique()
-    asked = {"单项": []} | ({"单项加学生构成": composition} if composition else {})
+    asked = {ALONE: []} | ({WITH_COMPOSITION: composition} if composition else {})
     rows = []
     for resource in (c for c in data.ids(TANGIBLE) if c in frame):
         for model, extra in asked.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_missing
-from qbresearch.results.monitoring.matching import MatchResult, match_schools
+from qbresearch.results.monitoring.matching import MATCHED, MatchResult, match_schools
 from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.rules.designs import DesignVariable, LinkDesign, Outcome
 
@@ -21,7 +22,6 @@ UNIT_ROLES = ("student", "prior")
 ROLE_WORDS = {
     "student": "学生背景", "prior": "前测", TANGIBLE: "有形资源", "intangible": "无形资源", "composition": "学生构成",
 }
-MATCHED = ("code", "name", "conflict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,15 @@ class _Flow:
             )
         return frame
 
+    def note_complete(self, frame: pd.DataFrame, variables: Sequence[Variable]) -> None:
+        """Count observations without a gap in the variables that have any value; nothing is left out by this step."""
+        empty = [v.label for v in variables if frame[v.id].isna().all()]
+        complete = frame.dropna(subset=[v.id for v in variables if frame[v.id].notna().any()])
+        reason = "背景变量有缺失；只在使用这些变量的模型中剔除或插补"
+        reason += f"；{'、'.join(empty)}没有一个值，不参与分析" if empty else ""
+        groups = complete["group"].nunique()
+        self.rows.append(("全部变量齐全（完整个案）", len(complete), groups, len(frame) - len(complete), reason))
+
     def table(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows, columns=["step", "observations", "groups", "lost", "reason"])
 
@@ -185,7 +194,12 @@ def _match_students(
         )
     flow = _Flow(design, f"关联设计 {design.id}，{outcome.label_zh}")
     rows = students[students["grade"].eq(design.grades[stage]) & students["subject"].eq(outcome.id)]
-    flow.note(f"读入{outcome.label_zh}成绩", rows.assign(group=rows["school_name"]))
+    if outcome.column not in rows:
+        raise InputError(
+            "没有这一列成绩", where=f"关联设计 {design.id}，{outcome.label_zh}", found=f"学生成绩表没有 {outcome.column} 列",
+            expected="每名学生一个分数（似真值、水平人数只用于监测部分）", fix="在关联设计中换一列；监测部分仍可报告",
+        )
+    flow.note(f"读入{outcome.label_zh}成绩", rows.assign(group=[str(k) for k in _key(rows)]))
     matching = match_schools(rows, register)
     found = matching.table[matching.table["how"].isin(MATCHED)]
     codes = dict(zip(_key(found), found["register_code"], strict=True))
@@ -202,11 +216,10 @@ def _match_students(
     kept = flow.note("有成绩", kept[kept[outcome.column].notna()], "缺考或没有分数")
     kept = flow.note("资源指标齐全", kept[kept[list(indicators.codes)].notna().all(axis=1)], "学校缺一项以上资源数据")
     frame = _with_variables(kept, design, grouped=True)
-    weight = kept["weight"].fillna(1.0) if "weight" in kept else pd.Series(1.0, index=kept.index)
+    weight = kept["weight"] if "weight" in kept else pd.Series(1.0, index=kept.index)
     frame = frame.assign(outcome=kept[outcome.column].astype(float), weight=weight.astype(float))
     variables = _variables(indicators, design)
-    complete = frame.dropna(subset=[v.id for v in variables])
-    flow.note("全部变量齐全（完整个案）", complete, "背景变量有缺失；只在使用这些变量的模型中剔除或插补")
+    flow.note_complete(frame, variables)
     return LinkData(frame.reset_index(drop=True), variables, outcome, design, flow.table(), matching)
 
 
@@ -230,7 +243,7 @@ def _match_aggregate(
         frame["county_name"] = frame["county_code"]
     frame = frame.assign(outcome=rows[outcome.column].astype(float), weight=1.0)
     variables = _variables(indicators, design)
-    flow.note("全部变量齐全（完整个案）", frame.dropna(subset=[v.id for v in variables]), "其他变量有缺失")
+    flow.note_complete(frame, variables)
     return LinkData(frame.reset_index(drop=True), variables, outcome, design, flow.table())
 
 

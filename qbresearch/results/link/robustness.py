@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -141,13 +142,13 @@ def quantile_table(data: LinkData, *, draws: int, seed: int) -> pd.DataFrame:
 
 
 def imputed_estimates(data: LinkData, ladder: ModelLadder, *, imputations: int, iterations: int, seed: int) -> pd.DataFrame:
-    """The resources' coefficients of M4 from complete observations beside those pooled over imputations.
+    """The school-level coefficients of the fullest model from complete observations beside those pooled over imputations.
 
     Returns
     -------
     DataFrame
         ``term, label, model`` (完整个案, 多重插补), columns of an estimate table and ``fmi``. Empty where nothing is missing or
-        M4 was not fitted.
+        no multilevel model with resources was fitted.
     """
     columns = ["term", "label", "model", *ESTIMATE_COLUMNS[1:], "fmi"]
     model = ladder.fullest()
@@ -159,28 +160,30 @@ def imputed_estimates(data: LinkData, ladder: ModelLadder, *, imputations: int, 
         data.frame[["outcome", "group", *own, *(c for c in used if c not in own)]], ["outcome", *own], group="group",
         imputations=imputations, iterations=iterations, seed=seed,
     )  # fmt: skip
-    fits = [_fit_completed(data, frame, model.terms) for frame in filled.frames]
+    fits = [_fit_completed(data, frame, model.terms, list(model.fit.groups)) for frame in filled.frames]
     pooled = pool_fits(fits)
     both = pd.concat([model.fit.estimates.assign(model="完整个案", fmi=np.nan), pooled.assign(model="多重插补")], ignore_index=True)
     both = both[both["term"].isin(data.ids(*GROUP_ROLES))]
     return both.assign(label=both["term"].map(data.shorts()))[columns].reset_index(drop=True)
 
 
-def _fit_completed(data: LinkData, frame: pd.DataFrame, terms: Sequence[str]) -> MultilevelFit:
+def _fit_completed(data: LinkData, frame: pd.DataFrame, terms: Sequence[str], levels: list[str]) -> MultilevelFit:
     """M4 on one completed table, its variables standardised as those of the complete observations."""
-    from dataclasses import replace
-
     rest = data.frame.drop(columns=[c for c in frame.columns if c in data.frame])
     completed = replace(data, frame=pd.concat([rest, frame], axis=1))
     for variable in data.design.variables:  # means over the school follow the imputed students
-        same = next((v.id for v in data.design.variables if v.role == "student" and v.column == variable.column), "")
+        asked = ("student", variable.column, variable.value)
+        same = next((v.id for v in data.design.variables if (v.role, v.column, v.value) == asked), "")
         if variable.role == "composition" and same and variable.id in completed.frame:
             completed.frame[variable.id] = completed.frame.groupby("group")[same].transform("mean")
-    return fit_multilevel(standardise(completed), outcome="outcome", fixed=list(terms), groups=["group"])
+    return fit_multilevel(standardise(completed), outcome="outcome", fixed=list(terms), groups=levels)
 
 
 def detectable_effect(data: LinkData, ladder: ModelLadder, *, power: float, significance: float) -> DetectableEffect | str:
-    """The smallest coefficient of a resource that this number of schools could have found, or why there is none."""
+    """The smallest coefficient that this number of schools could have found, or why there is none.
+
+    For the resource that the other columns of the fullest model repeat most, so that the others could be found sooner.
+    """
     null, full = ladder.model("M0"), ladder.fullest()
     if data.design.aggregate:
         return "汇总数据没有学生层，不计算最小可检出效应"
@@ -188,20 +191,36 @@ def detectable_effect(data: LinkData, ladder: ModelLadder, *, power: float, sign
         return "没有拟合多层模型，不计算最小可检出效应"
     table = ladder.variances().set_index("model")
     sizes = ladder.frame.groupby("group").size()
-    covariates = len(set(full.terms) & set(data.group_level)) - 1
+    columns = [t for t in full.terms if t in data.group_level]
+    schools = ladder.frame.drop_duplicates("group")
+    counties = schools[COUNTY].nunique() - 1 if COUNTY in full.terms else 0
+    covariates = len(columns) - 1 + counties
     try:
         return minimum_detectable_effect(
             int(len(sizes)), float(len(sizes) / (1 / sizes).sum()), float(table.loc["M0", "icc"]), power=power, alpha=significance,
             r2_between=_share(table.loc[full.id, "r2_between"]), r2_within=_share(table.loc[full.id, "r2_within"]),
-            covariates=max(covariates, 0),
+            r2_predictor=_largest_overlap(data, schools, columns, bool(counties)), covariates=max(covariates, 0),
         )
     except InputError as error:
         return f"最小可检出效应：{error.problem}（{error.found}）"
 
 
+def _largest_overlap(data: LinkData, schools: pd.DataFrame, columns: Sequence[str], by_county: bool) -> float:
+    """Largest share of a resource's variance that the other school columns (and counties) explain."""
+    shares = [0.0]
+    for resource in (c for c in columns if c in data.ids(TANGIBLE)):
+        others = [*([COUNTY] if by_county else []), *(c for c in columns if c != resource)]
+        if others:
+            shares.append(fit_linear(schools, outcome=resource, terms=others, covariance="classical").r_squared)
+    return min(max(shares), MOST_OVERLAP)
+
+
+MOST_OVERLAP = 0.99
+
+
 def _share(value: float) -> float:
     """A share of variance explained as the power formula takes it: a component that grew explains nothing."""
-    return float(np.clip(value, 0.0, 0.99)) if np.isfinite(value) else 0.0
+    return float(np.clip(value, 0.0, MOST_OVERLAP)) if np.isfinite(value) else 0.0
 
 
 def wild_bootstrap_table(

@@ -180,6 +180,7 @@ def _levels(outcome: Outcome, columns: dict[str, str | None], level: float) -> p
     counts = rows[list(COUNTS)].to_numpy(dtype=float) if set(COUNTS) <= set(rows) else blank
     weights = rows[list(SHARE_WEIGHTS)].to_numpy(dtype=float) if set(SHARE_WEIGHTS) <= set(rows) else blank
     unknown = np.isnan(counts).any(axis=1) | np.isnan(weights).any(axis=1)
+    unknown |= (counts.sum(axis=1) == 0) & (rows["students"].to_numpy() > 0)  # scores, and not one level
     # Levels of the rest would be a share of other students than the mean's.
     lacking = np.bincount(groups, unknown & (rows["students"].to_numpy() > 0), g)
     use = (lacking == 0)[groups] & ~unknown
