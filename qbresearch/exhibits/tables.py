@@ -130,7 +130,7 @@ def fixed_point(value: Any, decimals: int) -> str:
     if value is None or pd.isna(value):
         return ABSENT
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
-    return f"{rounded:,f}".replace("-", "−")
+    return f"{abs(rounded) if rounded == 0 else rounded:,f}".replace("-", "−")
 
 
 def suppress_small(

@@ -26,7 +26,7 @@ from qbresearch.statistics.records import plain_records
 from qbresearch.statistics.sampling import bootstrap_counts
 from qbresearch.statistics.subsets import subset_sums
 
-MEASURES = {"r_squared": "结果变量的方差", "between_variance": "校际方差"}
+MEASURES = {"r_squared": "方差", "between_variance": "校际方差"}
 # All subsets of the blocks are computed, and their number doubles with each block.
 MOST_BLOCKS = 12
 # An interval from the draws that happened to work would be about other data: so many must work.

@@ -456,7 +456,7 @@ def mundlak(
     options: dict[str, Any] = {"outcome": outcome, "covariance": covariance, "cluster": cluster, "where": where}
     fit = fit_linear(kept.assign(**separate), terms=list(separate), **options)
     equality = fit_linear(kept.assign(**added), terms=list(added), **options).wald(both)
-    table = fit.estimates.query("term != @INTERCEPT").reset_index(drop=True)
+    table = fit.estimates[lambda t: t["term"] != INTERCEPT].reset_index(drop=True)
     split = table["term"].str.rsplit("·", n=1)
     table = table.assign(term=split.str[0], part=split.str[1])
     return MundlakFit(table[["term", "part", *ESTIMATE_COLUMNS[1:]]], equality, group, groups, fit)

@@ -43,9 +43,9 @@ class DetectableEffect:
     def summary(self) -> str:
         """The design and what it can find, in one Chinese sentence."""
         return (
-            f"{self.schools} 所学校、每校 {self.students_per_school:g} 名学生、组内相关 {self.icc:.3f} 时，"
-            f"有 {self.power:.0%} 的把握发现的最小标准化系数是 {self.effect:.3f}（双侧检验，显著性水平 {self.alpha:g}）；"
-            f"比它小的系数不显著，不能说明没有联系"
+            f"{self.schools} 所学校、每校约 {self.students_per_school:.1f} 名学生（调和平均）、组内相关 {self.icc:.3f}，并扣除其他变量已解释的差异："
+            f"真实的标准化系数达到 {self.effect:.3f} 时，有 {self.power:.0%} 的把握检验出来（双侧检验，显著性水平 {self.alpha:g}）；"
+            "真实系数更小时可能检验不出来，所以不显著不等于没有联系"
         )
 
     def to_dict(self) -> dict[str, Any]:

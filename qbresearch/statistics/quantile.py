@@ -16,6 +16,7 @@ from qbresearch.exhibits.figures import plot_coefficients
 from qbresearch.statistics.clusters import FEW_CLUSTERS, cluster_codes, weight_vector
 from qbresearch.statistics.design import (
     COLLINEAR,
+    INTERCEPT,
     Design,
     design_matrix,
     outcome_vector,
@@ -77,7 +78,7 @@ class QuantileFit:
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Coefficients but the intercept, with 95 % intervals where there are any."""
-        table = self.estimates.query("term != @INTERCEPT").reindex(columns=["term", "estimate", "low", "high"])
+        table = self.estimates[lambda t: t["term"] != INTERCEPT].reindex(columns=["term", "estimate", "low", "high"])
         if not len(self.draws):
             table = table.assign(low=table["estimate"], high=table["estimate"])
         return plot_coefficients(table.assign(label=table["term"], model=f"{self.quantile:g} 分位数"), ax=ax)

@@ -156,7 +156,7 @@ class LinearFit:
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Coefficients but the intercept, with 95 % intervals."""
-        table = self.estimates.query("term != @INTERCEPT")
+        table = self.estimates[lambda t: t["term"] != INTERCEPT]
         return plot_coefficients(table.assign(label=table["term"], model=self.outcome), ax=ax)
 
     def to_dict(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ SINGLES = pd.DataFrame({
 })
 CURVES = pd.DataFrame({
     "label": ["甲", "乙"], "specifications": 256, "median": [0.126, 0.05], "smallest": [0.11, -0.02], "largest": [0.15, 0.2],
-    "same_sign": [1.0, 0.94], "significant": [1.0, 0.5], "stable": [True, False], "adjusted": True, "median_adjusted": [0.126, 0.01],
+    "same_sign": [1.0, 0.94], "significant": [1.0, 0.5], "stable": [True, False], "adjusted": True, "significant_adjusted": [0.9, 0.1], "median_adjusted": [0.126, 0.01],
 })
 
 
@@ -36,9 +36,9 @@ def paragraph(**changes) -> str:
 
 def test_the_plain_paragraph_takes_every_number_from_the_frames():
     text = paragraph()
-    assert "大约 18 份是学校与学校之间" in text
-    assert "乙单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后就看不出来了" in text
-    assert "甲（每高出一个标准差，成绩平均高约 12.3 分）" in text and "乙（每高" not in text
+    assert "大约 18 份是学校与学校之间的，其余是同一学校内部的" in text
+    assert "乙单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后，联系不再显著" in text
+    assert "甲（学校之间相差一个标准差，平均成绩相应相差约 12.3 分，资源多的较高）" in text and "乙（学校" not in text
     assert text.endswith("不能据此断定增加某项投入就会提高成绩。")
 
 
@@ -50,7 +50,7 @@ def test_the_plain_paragraph_says_so_where_nothing_holds():
 
 def test_variance_shares_may_be_negative_and_unfitted_rungs_are_named():
     text = sentences.variance_sentence(variances(r2_between=[0, -0.1, 0.4]), place="某县", group="学校")
-    assert "M2（有形资源）−10.0%" in text and "不降反升" in text
+    assert "有形资源（M2）−10.0%" in text and "不降反升" in text
     table = variances(remark=["", "", "没有拟合：学校太少"], between=[0.2, 0.16, NAN], r2_between=[0, 0.2, NAN])
     assert "M4 没有拟合" in sentences.variance_sentence(table, place="某县", group="学校")
     none = sentences.variance_sentence(variances(icc=NAN, remark="没有拟合：学校只有 5 所"), place="某县", group="学校")
@@ -63,11 +63,13 @@ def test_what_could_not_be_tested_is_not_called_unstable_and_no_composition_is_c
     assert "1 项未能检验" in text and "控制学生构成" not in text
     assert "考虑生源" not in paragraph(multiverses=open_)
     assert "不计县与县的差异" in paragraph(counties=6)
+    districts = paragraph(group="县", aggregate="学区")
+    assert "每 100 份学区平均成绩的差异中" in districts and "学区内部学生之间的差异看不到" in districts
 
 
 def test_specifications_never_appear_as_one_number():
     text = sentences.multiverse_sentence(CURVES, place="某县")
-    assert "256 种" in text and "甲（全部设定中位数 0.126，范围 0.110 至 0.150，100.0%同号，100.0%显著）" in text
+    assert "256 种" in text and "甲（这些设定的中位数 0.126、90.0%同号且显著；全部设定中位数 0.126，范围 0.110 至 0.150）" in text
     assert "没有一项的联系是稳定的" in sentences.multiverse_sentence(CURVES.assign(stable=False), place="某县")
 
 
@@ -78,14 +80,14 @@ def test_losses_are_named_with_their_reasons():
     })
     text = sentences.flow_sentence(flow, place="某县", unit="名学生", group="所学校")
     assert "读入 100 名学生，进入分析 88 名学生、4 所学校" in text and "对应一步少 10 名学生（没有代码）" in text
-    assert "完整个案 80 名学生" in text
+    assert "全部变量齐全的 80 名学生" in text
 
 
 def test_a_difference_rate_is_read_with_its_interval_beside_the_reported_value():
     rates = pd.DataFrame({"label": ["校际方差占比"], "estimate": [0.149], "low": [0.08], "high": [0.26], "reading": ["undecided"],
                           "remark": [""]})
     text = sentences.difference_rate_sentence(rates, place="某县", limit=0.15, reported=0.116)
-    assert "0.149（95% 区间 0.080 至 0.260），凭这些样本不能判断是否低于 0.15" in text and "报告值为 0.116，以它为准" in text
+    assert "0.149（95% 区间 0.080 至 0.260），凭这些样本不能判断是否低于 0.15" in text and "监测报告值为 0.116，低于 0.15，判定以它为准" in text
     blank = rates.assign(estimate=NAN, reading="")
     assert "没有一种定义可以计算。监测报告没有给出" in sentences.difference_rate_sentence(blank, place="某县", limit=0.15, reported=None)
 

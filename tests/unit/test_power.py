@@ -91,7 +91,7 @@ def test_no_number_of_schools_finds_nothing(effect) -> None:
 
 def test_the_result_says_what_it_is() -> None:
     found = minimum_detectable_effect(40, 25, 0.2, power=0.8, alpha=0.05)
-    assert found.summary().startswith("40 所学校、每校 25 名学生") and f"{found.effect:.3f}" in found.summary()
-    assert "80%" in found.summary() and "不能说明没有联系" in found.summary()
+    assert found.summary().startswith("40 所学校、每校约 25.0 名学生") and f"{found.effect:.3f}" in found.summary()
+    assert "80%" in found.summary() and "不显著不等于没有联系" in found.summary()
     assert json.loads(json.dumps(found.to_dict()))["df"] == 38
     assert found.tidy()["effect"].tolist() == [found.effect]

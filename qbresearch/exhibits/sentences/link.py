@@ -25,11 +25,13 @@ def flow_sentence(flow: pd.DataFrame, *, place: str, unit: str, group: str) -> s
     if lost:
         text += "；" + "，".join(lost)
     if last["lost"]:
-        text += f"；其中 {last['lost']:,} {unit}有变量缺失，完整个案 {last['observations']:,} {unit}"
+        text += f"；其中 {last['lost']:,} {unit}至少缺一个变量（含前测），全部变量齐全的 {last['observations']:,} {unit}"
     return text + "。"
 
 
-def variance_sentence(variances: pd.DataFrame, *, place: str, group: str, counties: int = 1) -> str:
+def variance_sentence(
+    variances: pd.DataFrame, *, place: str, group: str, counties: int = 1, what: str = "成绩总差异"
+) -> str:
     """How the outcome's variance divides, and what each rung explains of the part between groups.
 
     Parameters
@@ -40,17 +42,19 @@ def variance_sentence(variances: pd.DataFrame, *, place: str, group: str, counti
         What a group is (学校, 县).
     counties : int
         Counties in the data; with several the share is that within counties.
+    what : str
+        What is divided: of aggregates only the differences between their means are seen.
     """
     table = variances.set_index("model")
     if "M0" not in table.index or pd.isna(table.loc["M0", "icc"]):
         reason = table.loc["M0", "remark"] if "M0" in table.index else "没有零模型"
         return f"{place}：方差成分没有估计（{reason}）。"
     apart = "（不计县与县的差异）" if counties > 1 else ""
-    text = f"{place}：{group}之间的差异占成绩总差异的 {_percent(table.loc['M0', 'icc'])}{apart}"
+    text = f"{place}：{group}之间的差异占{what}的 {_percent(table.loc['M0', 'icc'])}{apart}"
     steps = [(m, r) for m, r in table.iterrows() if m in ("M2", "M3", "M4") and pd.notna(r["r2_between"])]
-    words = [f"{m}（{r['label']}）{_percent(r['r2_between'])}" for m, r in steps]
+    words = [f"{r['label']}（{m}）{_percent(r['r2_between'])}" for m, r in steps]
     if words:
-        text += f"；各模型解释其中的：{'、'.join(words)}"
+        text += f"；与零模型相比，逐步加入变量后累计减少{group}间方差：{'、'.join(words)}"
         if any(r["r2_between"] < 0 for _, r in steps):
             text += "（负数表示方差成分不降反升，即这些变量没有解释力）"
     unfit = [m for m, r in table.iterrows() if pd.isna(r["between"]) and r["remark"].startswith("没有拟合")]
@@ -66,7 +70,7 @@ def singles_sentence(singles: pd.DataFrame, *, place: str, significance: float) 
     for model, rows in known.groupby("model", sort=False):
         differ = rows[rows["p"] < significance]
         named = "、".join(f"{r.label}（{fixed_point(r.estimate, 3)}）" for r in differ.itertuples())
-        words.append(f"“{model}”模型中系数有别于 0 的有 {len(differ)} 项" + (f"：{named}" if named else ""))
+        words.append(f"“{model}”模型中系数显著（p<{significance:g}，未校正）的有 {len(differ)} 项" + (f"：{named}" if named else ""))
     return f"{place}：{'；'.join(words)}。"
 
 
@@ -84,8 +88,8 @@ def multiverse_sentence(multiverses: pd.DataFrame, *, place: str) -> str:
     untested = int(multiverses["stable"].isna().sum())
     held = "控制学生构成后" if multiverses["adjusted"].all() else ""
     words = [
-        f"{r.label}（全部设定中位数 {fixed_point(r.median, 3)}，范围 {fixed_point(r.smallest, 3)} 至 {fixed_point(r.largest, 3)}，"
-        f"{_percent(r.same_sign)}同号，{_percent(r.significant)}显著）"
+        f"{r.label}（{held and '这些设定的'}中位数 {fixed_point(r.median_adjusted, 3)}、{_percent(r.significant_adjusted)}同号且显著；"
+        f"全部设定中位数 {fixed_point(r.median, 3)}，范围 {fixed_point(r.smallest, 3)} 至 {fixed_point(r.largest, 3)}）"
         for r in passed.itertuples()
     ]  # fmt: skip
     head = f"{place}：{len(multiverses)} 项资源各试 {int(multiverses['specifications'].max())} 种事先声明的设定，"
@@ -95,7 +99,7 @@ def multiverse_sentence(multiverses: pd.DataFrame, *, place: str) -> str:
 
 def bureau_paragraph(
     *, place: str, variances: pd.DataFrame, singles: pd.DataFrame, multiverses: pd.DataFrame, spread: float, unit: str,
-    group: str, counties: int, significance: float, detectable: str,
+    group: str, counties: int, significance: float, detectable: str, aggregate: str = "",
 ) -> str:  # fmt: skip
     """The study in plain words for a reader in a bureau; every number is taken from the frames given.
 
@@ -105,6 +109,8 @@ def bureau_paragraph(
         Standard deviation of the outcome in its own ``unit`` (分), to turn standardised coefficients into points.
     counties : int
         Counties in the data.
+    aggregate : str
+        What an observation is where it is an aggregate (学区); empty for students.
     detectable : str
         A sentence on what could have been found.
     """
@@ -113,7 +119,8 @@ def bureau_paragraph(
     if "M0" in table.index and pd.notna(table.loc["M0", "icc"]):
         share = table.loc["M0", "icc"]
         apart = "（不计县与县的差异）" if counties > 1 else ""
-        text.append(f"每 100 份成绩差异中{apart}，大约 {fixed_point(share * 100, 0)} 份是{group}与{group}之间的，其余是同一{group}内部的。")
+        inner = f"{aggregate}与{aggregate}之间的（{aggregate}内部学生之间的差异看不到）" if aggregate else "部的"
+        text.append(f"每 100 份{aggregate and aggregate + '平均'}成绩{aggregate and '的'}差异中{apart}，大约 {fixed_point(share * 100, 0)} 份是{group}与{group}之间的，其余是同一{group}内{inner}。")
     else:
         text.append(f"{group}太少，不能可靠地把差异分成{group}之间和{group}内部两部分。")
     wide = singles[singles["remark"].eq("")].pivot(index="label", columns="model", values="p") if len(singles) else pd.DataFrame()
@@ -121,18 +128,19 @@ def bureau_paragraph(
         naive = list(wide.index[(wide["单项"] < significance) & (wide["单项加学生构成"] >= significance)])
         if naive:
             text.append(
-                f"{'、'.join(naive)}单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后就看不出来了，不宜当作“投入见效”的证据。"
+                f"{'、'.join(naive)}单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后，联系不再显著，不宜当作“投入见效”的证据。"
             )
     firm = multiverses[multiverses["stable"].eq(True)]
     held = "考虑生源之后" if len(multiverses) and multiverses["adjusted"].all() else ""
     if len(firm):
         named = "、".join(
-            f"{r.label}（每高出一个标准差，成绩平均{'高' if r.median_adjusted > 0 else '低'}约 {fixed_point(abs(r.median_adjusted) * spread, 1)} {unit}）"
+            f"{r.label}（{aggregate or '学校'}之间相差一个标准差，平均成绩相应相差约 {fixed_point(abs(r.median_adjusted) * spread, 1)} {unit}，"
+            f"资源多的较{'高' if r.median_adjusted > 0 else '低'}）"
             for r in firm.itertuples()
         )
-        text.append(f"换用 {int(multiverses['specifications'].max())} 种算法反复检验，{held}联系稳定的是{named}。")
+        text.append(f"换用 {int(multiverses['specifications'].max())} 种做法反复检验，{held}联系稳定的是{named}。")
     elif len(multiverses):
-        text.append(f"换用多种算法反复检验，{held}没有看到哪一项资源与成绩有稳定的联系。")
+        text.append(f"换用多种做法反复检验，{held}没有看到哪一项资源与成绩有稳定的联系。")
     if detectable:
         text.append(detectable)
     text.append(NOT_CAUSAL)

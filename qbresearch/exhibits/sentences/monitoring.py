@@ -57,8 +57,11 @@ def difference_rate_sentence(rates: pd.DataFrame, *, place: str, limit: float, r
         for r in known.itertuples()
     ]  # fmt: skip
     local = "；".join(words) if words else "没有一种定义可以计算"
-    official = "监测报告没有给出校际差异率" if reported is None else f"监测报告值为 {fixed_point(reported, 3)}，以它为准"
-    return f"{place}：本地诊断值（不代替报告值）：{local}。{official}。"
+    official = "监测报告没有给出校际差异率"
+    if reported is not None:
+        side = "低于" if reported < limit else "不低于"
+        official = f"监测报告值为 {fixed_point(reported, 3)}，{side} {fixed_point(limit, 2)}，判定以它为准；本地值与它不同，因为两者的算法可能不同"
+    return f"{place}的本地诊断值（不代替报告值）为：{local}。{official}。"
 
 
 def school_effects_sentence(effects: pd.DataFrame, *, place: str) -> str:
@@ -68,7 +71,7 @@ def school_effects_sentence(effects: pd.DataFrame, *, place: str) -> str:
     known = effects[effects["effect"].notna()]
     above, below = int(known["differs"].eq("above").sum()), int(known["differs"].eq("below").sum())
     text = (
-        f"{place}：{len(known)} 所学校中，收缩估计明显高于平均的 {above} 所、明显低于平均的 {below} 所，"
-        f"其余 {len(known) - above - below} 所的区间包含平均水平，不宜排名"
+        f"{place}：{len(known)} 所学校中，区间整个高于平均的 {above} 所、整个低于平均的 {below} 所，"
+        f"其余 {len(known) - above - below} 所的区间包含平均水平，不能与平均区分；各校不宜排名"
     )
     return text + (f"；另有 {len(effects) - len(known)} 所不能估计。" if len(known) < len(effects) else "。")

@@ -103,7 +103,9 @@ class LinkChallenge:
         columns = ["term", "label", "specifications", "estimated", "median", "smallest", "largest", "same_sign", "significant",
                    "p_strength", "median_adjusted", "significant_adjusted", "p_adjusted", "adjusted"]
         table = pd.DataFrame(rows, columns=columns)
-        decided = table["p_adjusted"].notna()
+        # So few permutations that no p could be below the level leave the question open.
+        possible = [bool(r.joint_core) and 1 / (1 + r.joint_core.permutations) < alpha for r in self.multiverses.values()]
+        decided = table["p_adjusted"].notna() & pd.Series(possible, index=table.index, dtype=bool)
         holds = (table["p_adjusted"].astype(float) < alpha) & (table["same_sign"].astype(float) > setting("keeps_sign"))
         if len(beside):
             alone = table["term"].map(beside).astype(float)
@@ -219,7 +221,7 @@ def _resources(data: LinkData, frame: pd.DataFrame, effort: Effort, seed: int, r
         remarks.append("单项资源的相对重要性：不足两项资源，不比较")
         return None
     _, county = full_model(data, frame)
-    name, rows = f"{data.outcome.label_zh}成绩", frame
+    name, rows = f"{data.design.unit_zh if data.design.aggregate else '学校'}平均成绩", frame
     if not data.design.aggregate:
         rows = frame.groupby("group").agg({"outcome": "mean", **dict.fromkeys([*county, *resources], "first")}).reset_index()
     try:

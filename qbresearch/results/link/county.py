@@ -22,6 +22,7 @@ from qbresearch.statistics.panel import mundlak
 
 FEWEST_COUNTIES = 5
 """Below this number a rank correlation says nothing: with four counties the smallest two-sided p is above 0.08."""
+FEWEST_FOR_INTERVALS = 10
 ECOLOGICAL_WARNING = (
     "以县为观测单位的相关只说明县与县之间的共变，不能推出学校或学生层面的关系（生态谬误）；县的数目很少时，一个县就能改变结果。"
 )
@@ -114,6 +115,9 @@ def _ranked(
         remarks.append(f"县级相关：{error.problem}（{error.found}）")
         return pd.DataFrame()
     codes = found["variable"].str.removeprefix(f"{measure}_")
+    # With so few counties Fisher's interval is no interval: a perfect order of five would have no width.
+    if len(rows) < FEWEST_FOR_INTERVALS:
+        found = found.assign(low=float("nan"), high=float("nan"))
     return found.assign(result=result, measure=measure, indicator=codes, label=codes.map(labels))
 
 

@@ -21,7 +21,7 @@ from qbresearch.statistics.multilevel import MultilevelFit, fit_multilevel
 from qbresearch.statistics.regression import LinearFit, fit_linear
 
 MODELS = {
-    "M0": "零模型", "M1": "学生背景", "M2": "有形资源", "M3": "加无形资源", "M4": "加学生构成", "M5": "资源调节家庭背景的作用", "M6": "增值（加前测）",
+    "M0": "零模型", "M1": "学生背景", "M2": "加有形资源", "M3": "再加无形资源", "M4": "再加学生构成", "M5": "家庭背景的斜率随资源而变", "M6": "增值（加前测）",
 }  # fmt: skip
 COUNTY = "county_code"
 # From this number of counties on they are a level of their own; fewer are told apart by one column each.
@@ -58,6 +58,7 @@ class ModelLadder:
     frame: pd.DataFrame
     labels: Mapping[str, str]
     school_terms: tuple[str, ...]
+    group_zh: str
     groups: int
     counties: int
 
@@ -143,11 +144,11 @@ class ModelLadder:
         table = self.variances().set_index("model")
         if "M0" not in table.index or np.isnan(table.loc["M0", "icc"]):
             return "学校数太少，没有拟合多层模型；见各模型的说明"
-        text = f"校间方差占总方差的 {table.loc['M0', 'icc'] * 100:.1f}%"
+        text = f"{self.group_zh}间方差占总方差的 {table.loc['M0', 'icc'] * 100:.1f}%"
         known = table["r2_between"].dropna()
-        for model, words in (("M2", "有形资源解释其中的"), ("M4", "再加无形资源与学生构成后共解释")):
+        for model in ("M2", "M3", "M4"):
             if model in known.index:
-                text += f"，{words} {known[model] * 100:.1f}%"
+                text += f"，{MODELS[model]}（{model}）后累计减少 {known[model] * 100:.1f}%"
         return text
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
@@ -207,7 +208,7 @@ def fit_ladder(data: LinkData) -> ModelLadder:
         models.append(
             _rung(model_id, rows, fixed, levels, slopes, data=data, before=before if model_id not in ("M5", "M6") else None)
         )
-    return ModelLadder(tuple(models), frame, labels, tuple(data.ids(*GROUP_ROLES)), frame["group"].nunique(), counties)
+    return ModelLadder(tuple(models), frame, labels, tuple(data.ids(*GROUP_ROLES)), data.design.group_zh, frame["group"].nunique(), counties)
 
 
 def standardise(data: LinkData) -> pd.DataFrame:

@@ -29,7 +29,7 @@ SCALE = "0-1"
 NO_FULL_MARK = "不知道满分，不能换算得分率"
 SEVERAL_FULL_MARKS = "满分不一致，不能换算得分率"
 CLEAN = "，扣除学生抽样误差"
-EXACT = "Wald 精确区间（正态模型）"
+EXACT = "由 F 分布反推的精确区间（Wald 法，设学校均值为正态）"
 ENVELOPE = "，各合理值区间的并"
 WORDS = {"below": "低于", "above": "不低于", "undecided": "不能判定是否低于"}
 
