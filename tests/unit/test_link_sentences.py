@@ -30,7 +30,7 @@ CURVES = pd.DataFrame({
 
 def paragraph(**changes) -> str:
     given = {"place": "某县", "variances": variances(), "singles": SINGLES, "multiverses": CURVES, "spread": 98.0, "unit": "分",
-             "group": "学校", "counties": 1, "significance": 0.05, "detectable": ""}
+             "sizes": {"甲": "约 1.9 人", "乙": "约 3 元"}, "group": "学校", "counties": 1, "significance": 0.05, "detectable": ""}
     return sentences.bureau_paragraph(**(given | changes))
 
 
@@ -38,7 +38,7 @@ def test_the_plain_paragraph_takes_every_number_from_the_frames():
     text = paragraph()
     assert "大约 18 份是学校与学校之间的，其余是同一学校内部的" in text
     assert "乙单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后，联系不再显著" in text
-    assert "甲（学校之间相差一个标准差，平均成绩相应相差约 12.3 分，资源多的较高）" in text and "乙（学校" not in text
+    assert "甲（学校之间相差一个标准差，即约 1.9 人，平均成绩相应相差约 12.3 分，资源多的较高）" in text and "乙（学校" not in text
     assert text.endswith("不能据此断定增加某项投入就会提高成绩。")
 
 

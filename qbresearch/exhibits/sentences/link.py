@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from qbresearch.exhibits.tables import fixed_point
@@ -99,7 +101,7 @@ def multiverse_sentence(multiverses: pd.DataFrame, *, place: str) -> str:
 
 def bureau_paragraph(
     *, place: str, variances: pd.DataFrame, singles: pd.DataFrame, multiverses: pd.DataFrame, spread: float, unit: str,
-    group: str, counties: int, significance: float, detectable: str, aggregate: str = "",
+    sizes: Mapping[str, str], group: str, counties: int, significance: float, detectable: str, aggregate: str = "",
 ) -> str:  # fmt: skip
     """The study in plain words for a reader in a bureau; every number is taken from the frames given.
 
@@ -107,6 +109,8 @@ def bureau_paragraph(
     ----------
     spread : float
         Standard deviation of the outcome in its own ``unit`` (分), to turn standardised coefficients into points.
+    sizes : mapping
+        Label of a resource to one standard deviation between schools in its own unit, in words.
     counties : int
         Counties in the data.
     aggregate : str
@@ -134,7 +138,7 @@ def bureau_paragraph(
     held = "考虑生源之后" if len(multiverses) and multiverses["adjusted"].all() else ""
     if len(firm):
         named = "、".join(
-            f"{r.label}（{aggregate or '学校'}之间相差一个标准差，平均成绩相应相差约 {fixed_point(abs(r.median_adjusted) * spread, 1)} {unit}，"
+            f"{r.label}（{aggregate or '学校'}之间相差一个标准差，即{sizes[r.label]}，平均成绩相应相差约 {fixed_point(abs(r.median_adjusted) * spread, 1)} {unit}，"
             f"资源多的较{'高' if r.median_adjusted > 0 else '低'}）"
             for r in firm.itertuples()
         )
