@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from qbresearch.errors import InputError
+from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import OpeningBlock, RecordBlock
 from qbresearch.processed.store import ProcessedTable, TableProvenance, load_processed
 from qbresearch.processed.sums import SchoolSums, sum_students, sums_from_schools
@@ -20,8 +20,9 @@ from qbresearch.results.monitoring.achievement import measure_achievement
 from qbresearch.results.monitoring.difference_rate import measure_difference_rates
 from qbresearch.results.monitoring.matching import MatchResult, match_schools
 from qbresearch.results.monitoring.school_effects import estimate_school_effects
-from qbresearch.rules.designs import LinkDesign, load_design
+from qbresearch.rules.designs import STUDENT_TABLE, LinkDesign, load_design
 
+SCHOOL_RESULTS = "school-result"
 NOT_CAUSAL = "本报告只描述相关（共变），研究设计不支持因果推断；“解释”“影响”之类的词在此只指统计模型中的关联。"
 AGGREGATE_ONLY = (
     "数据只有{unit}层面的平均结果，没有学生成绩：校内差异、学生背景的作用都看不到，结论只适用于{unit}，不能推到学生（生态谬误）。"
@@ -33,7 +34,7 @@ LOCAL_DIAGNOSTIC = "校际差异率没有公开的官方算法；本报告的数
 class MonitoringStudy:
     """Results of one stage and subject beside the study of the schools' resources.
 
-    results : student rows of all years loaded (``None`` in an aggregate design). reports : officially reported results
+    results : student rows, or rows of school results, of all years loaded (``None`` in an aggregate design). reports : officially reported results
     (``None`` where the design names none).
     """
 
@@ -118,6 +119,8 @@ class MonitoringStudy:
         codes = [known.get(tuple("" if pd.isna(k) else k for k in key)) for key in keys]
         code = pd.Series(codes, index=self.students.index, dtype="object")
         rows = self.students.assign(school_code=code.where(code.notna(), self.students["school_code"]))
+        if self.results is not None and self.results.contract.id == SCHOOL_RESULTS:
+            return sums_from_schools(rows)
         column = self.design.outcome(self.subject).column
         plausible = [c for c in rows if re.fullmatch(r"pv[0-9]+", c) and rows[c].notna().any()]
         if plausible and not (column in rows and rows[column].notna().any()):
@@ -224,6 +227,9 @@ def open_monitoring(study: Study, *, design_id: str, subject: str) -> Monitoring
         )
     county = study.county_code or None
     results = load_processed(study.project, design.results, county_code=county) if design.results else None
+    if results is not None:
+        where = f"数据 {design.results} 的列约定"
+        check_choice(results.contract.id, (STUDENT_TABLE, SCHOOL_RESULTS), name="成绩表", where=where)
     # Not filtered: a county for which nothing was reported is no fault.
     reports = load_processed(study.project, design.reports) if design.reports else None
     return MonitoringStudy(study, design, subject, results, reports)

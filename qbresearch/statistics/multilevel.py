@@ -86,11 +86,6 @@ class MultilevelFit:
     factors: list[np.ndarray] = field(repr=False)
     random_terms: dict[str, tuple[str, ...]] = field(repr=False)
 
-    @property
-    def n(self) -> int:
-        """Observations, under the name that other fits have for them."""
-        return self.units
-
     def tidy(self) -> pd.DataFrame:
         """A copy of the table of fixed effects."""
         return self.estimates.copy()

@@ -17,7 +17,6 @@ from qbresearch.results.monitoring.levels import recover_from_levels
 from qbresearch.rules.columns import load_table
 
 COUNTY, SCHOOLS, STUDENTS = "010203", 6, 12
-HEADS = {c.name: next(iter(c.headings)) for c in load_table("student").columns}
 
 
 def student_rows(**columns) -> pd.DataFrame:
@@ -40,9 +39,10 @@ def monitoring(project, school_source, add_source):
     """Build register and students, and open the study of one county's primary mathematics."""
     build_source(project, "test-county")
 
-    def make(rows: pd.DataFrame, subject: str = "mathematics"):
-        text = rows.rename(columns=HEADS).to_csv(index=False).encode("utf-8-sig")
-        add_source("demo-prefecture-students", {"学生.csv": text}, table="student")
+    def make(rows: pd.DataFrame, subject: str = "mathematics", table: str = "student"):
+        heads = {c.name: next(iter(c.headings)) for c in load_table(table).columns}
+        text = rows.rename(columns=heads).to_csv(index=False).encode("utf-8-sig")
+        add_source("demo-prefecture-students", {"成绩.csv": text}, table=table)
         report = pd.DataFrame({
             "县区划代码": [COUNTY], "县（市、区）": ["测试县"], "学年": [2024], "监测年份": [2025], "年级": ["四年级"], "学科": ["数学"],
             "水平等级": ["Ⅲ"], "校际差异率": [0.118],
@@ -90,6 +90,26 @@ def test_levels_alone_are_enough_for_shares_and_recovered_means(monitoring):
     study = monitoring(base.drop(columns="score").assign(level=level))
     assert study.sums.table["count_1"].sum() == (level == "Ⅰ").sum()
     assert recover_from_levels(study.sums).units["icc_corrected"].notna().all()
+
+
+def test_school_results_are_enough_for_monitoring_and_refused_for_the_link(monitoring):
+    students = student_rows()
+    keys = ["county_code", "county_name", "school_year", "cycle", "school_code", "school_name", "grade", "subject"]
+    schools = students.groupby(keys)["score"].agg(students="size", mean="mean", sd="std").reset_index()
+    study = monitoring(schools, table="school-result")
+    assert list(study.sums.table["students"]) == [STUDENTS] * SCHOOLS
+    row = measure_achievement(study.sums).table.iloc[0]
+    assert row["mean"] == pytest.approx(students["score"].mean()) and row["sd"] > 0
+    assert len(study.school_effects()[0]) == SCHOOLS
+    with pytest.raises(InputError, match="没有这一列成绩(.|\n)*监测部分仍可报告"):
+        _ = study.link
+
+
+def test_a_table_of_another_kind_is_refused(project, monitoring):
+    reports = pd.DataFrame({"county_code": [COUNTY], "county_name": ["测试县"], "school_year": [2024], "cycle": [2025],
+                            "grade": ["四年级"], "subject": ["数学"], "level": ["Ⅲ"], "difference_rate": [0.1]})
+    with pytest.raises(InputError, match="没有这个成绩表(.|\n)*school-result"):
+        monitoring(reports, table="county-report")
 
 
 def test_what_is_not_there_is_refused_in_words(monitoring):

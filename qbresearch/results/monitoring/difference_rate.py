@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_difference_rates
+from qbresearch.exhibits.sentences.monitoring import READING_WORDS
 from qbresearch.processed.sums import SchoolSums
 from qbresearch.results.monitoring.units import (
     UNIT,
@@ -31,7 +32,6 @@ SEVERAL_FULL_MARKS = "满分不一致，不能换算得分率"
 CLEAN = "，扣除学生抽样误差"
 EXACT = "由 F 分布反推的精确区间（Wald 法，设学校均值为正态）"
 ENVELOPE = "，各合理值区间的并"
-WORDS = {"below": "低于", "above": "不低于", "undecided": "不能判定是否低于"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,12 @@ class DifferenceRateResult:
             row = known.iloc[0]
             text = f"校际方差占比 {row['estimate']:.3f}"
             text += f"（{row['remark']}）" if np.isnan(row["low"]) else f"（95% 区间 {row['low']:.3f}–{row['high']:.3f}）"
-            text += f"，{WORDS[row['reading']]} {self.limit:g}" if row["reading"] else ""
+            text += f"，{READING_WORDS[row['reading']]} {self.limit:g}" if row["reading"] else ""
         else:
             text = f"{len(known)} 个校际方差占比从 {known['estimate'].min():.3f} 到 {known['estimate'].max():.3f}"
             if self.limit is not None:
                 counts = known["reading"].value_counts()
-                text += "，".join([""] + [f"{counts.get(k, 0)} 个{w} {self.limit:g}" for k, w in WORDS.items()])
+                text += "，".join([""] + [f"{counts.get(k, 0)} 个{w} {self.limit:g}" for k, w in READING_WORDS.items()])
         return f"{text}；{STATUS}"
 
     def plot(self, *, definition: str = "D1", ax: Axes | None = None) -> Axes:
