@@ -34,7 +34,7 @@ from qbresearch.project import Project, find_project
 if TYPE_CHECKING:
     import pandas as pd
 
-    from qbresearch.reports.batch import Plan
+    from qbresearch.batches.batch import Plan
 
 SHOWN_PROBLEMS = 30
 PROBLEM_HEADINGS = {
@@ -453,7 +453,7 @@ def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, A
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from qbresearch.reports.runner import run_batch
+    from qbresearch.batches.runner import run_batch
 
     plan = _plan(find_project(arguments.project), arguments.batch)
     if arguments.only:
@@ -476,8 +476,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _plan(project: Project, name: str) -> Plan:
     from qbresearch.processed.store import DataIndex
-    from qbresearch.reports.batch import plan_batch
-    from qbresearch.reports.batchfile import batch_path, load_batch
+    from qbresearch.batches.batch import plan_batch
+    from qbresearch.batches.batchfile import batch_path, load_batch
     from qbresearch.rules.designs import load_design
     from qbresearch.rules.standards import standard_sha256
 
@@ -486,7 +486,7 @@ def _plan(project: Project, name: str) -> Plan:
 
 
 def _publish(arguments: argparse.Namespace) -> int:
-    from qbresearch.reports.publish import publish_run
+    from qbresearch.publication.publish import publish_run
 
     project = find_project(arguments.project)
     plan = _plan(project, arguments.batch)

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from qbresearch.reports.contract import read_template
+from qbresearch.batches.contract import read_template
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TEMPLATES = sorted(NOTEBOOKS.glob("[1-9]*.ipynb"))

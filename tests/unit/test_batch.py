@@ -23,10 +23,10 @@ from tiny_batch import (
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, file_sha256, package_versions, write_json
 from qbresearch.reports import batch as batch_module
-from qbresearch.reports.batch import JobRecord, PlannedJob, plan_batch, read_records
-from qbresearch.reports.batchfile import Grid, batch_path, load_batch
-from qbresearch.reports.contract import Template, read_template
-from qbresearch.reports.grid import Draft, job_names
+from qbresearch.batches.batch import JobRecord, PlannedJob, plan_batch, read_records
+from qbresearch.batches.batchfile import Grid, batch_path, load_batch
+from qbresearch.batches.contract import Template, read_template
+from qbresearch.batches.grid import Draft, job_names
 
 
 def refusal(project) -> str:

@@ -18,8 +18,8 @@ from tiny_batch import COUNTY, make_project, notebook_text, outputs_of, plan_of
 
 from qbresearch.project import Project
 from qbresearch.provenance import file_sha256
-from qbresearch.reports.batch import read_records
-from qbresearch.reports.runner import read_manifest, run_batch
+from qbresearch.batches.batch import read_records
+from qbresearch.batches.runner import read_manifest, run_batch
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 

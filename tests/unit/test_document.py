@@ -18,7 +18,7 @@ from qbresearch.exhibits.blocks import (
     RecordBlock,
     TableBlock,
 )
-from qbresearch.reports.document import (
+from qbresearch.publication.document import (
     Document,
     Exhibit,
     Finding,
@@ -31,7 +31,7 @@ from qbresearch.reports.document import (
     merge_stages,
     plain_text,
 )
-from qbresearch.reports.wording import chinese_number, school_year_label
+from qbresearch.publication.wording import chinese_number, school_year_label
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -21,8 +21,8 @@ from qbresearch.exhibits.blocks import (
     RecordBlock,
     TableBlock,
 )
-from qbresearch.reports.document import STAGE_KEYS, Part, build_document
-from qbresearch.reports.html import (
+from qbresearch.publication.document import STAGE_KEYS, Part, build_document
+from qbresearch.publication.html import (
     render_formula,
     render_index,
     render_report,

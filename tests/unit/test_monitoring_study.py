@@ -10,8 +10,8 @@ import pytest
 
 from qbresearch.errors import InputError
 from qbresearch.processed.build import build_source
-from qbresearch.reports.monitoring import open_monitoring
-from qbresearch.reports.study import open_study
+from qbresearch.studies.monitoring import open_monitoring
+from qbresearch.studies.study import open_study
 from qbresearch.results.monitoring.achievement import measure_achievement
 from qbresearch.results.monitoring.levels import recover_from_levels
 from qbresearch.rules.columns import load_table

@@ -16,9 +16,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import FindingBlock, OpeningBlock, RecordBlock
 from qbresearch.project import Project
-from qbresearch.reports.batch import RECORD_SCHEMA
-from qbresearch.reports.publish import Publication, publish_run, rebuild_index
-from qbresearch.reports.runner import MANIFEST_SCHEMA
+from qbresearch.batches.batch import RECORD_SCHEMA
+from qbresearch.publication.publish import Publication, publish_run, rebuild_index
+from qbresearch.batches.runner import MANIFEST_SCHEMA
 
 Job = dict[str, Any]
 

@@ -27,10 +27,10 @@ from tiny_batch import (
 from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.reports import runner, workers
-from qbresearch.reports.batch import read_records
-from qbresearch.reports.portable import make_portable
-from qbresearch.reports.runner import read_manifest, run_batch
-from qbresearch.reports.workers import Outcome
+from qbresearch.batches.batch import read_records
+from qbresearch.batches.portable import make_portable
+from qbresearch.batches.runner import read_manifest, run_batch
+from qbresearch.batches.workers import Outcome
 
 GOOD_CELL = """\
 import os, sys, warnings
@@ -452,7 +452,7 @@ def test_manifest_that_is_missing_or_foreign_is_refused(tmp_path, text):
 
 def test_planning_imports_no_jupyter():
     code = (
-        "import sys, qbresearch.reports.runner\n"
+        "import sys, qbresearch.batches.runner\n"
         "assert not {'papermill', 'nbclient', 'nbformat', 'jupyter_client'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

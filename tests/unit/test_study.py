@@ -11,7 +11,7 @@ import pytest
 from qbresearch.errors import InputError
 from qbresearch.exhibits.tables import ReportTable
 from qbresearch.processed.build import build_source
-from qbresearch.reports.study import open_study
+from qbresearch.studies.study import open_study
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import text_sha256
 from qbresearch.reports import batch as batch_module
-from qbresearch.reports.batch import Plan, plan_batch
-from qbresearch.reports.batchfile import load_batch
-from qbresearch.reports.runner import run_batch
+from qbresearch.batches.batch import Plan, plan_batch
+from qbresearch.batches.batchfile import load_batch
+from qbresearch.batches.runner import run_batch
 
 COUNTY = """\
 source_id: str = "demo"  # 数据源

@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, package_versions, write_json
-from qbresearch.reports.batch import Job, JobRecord, Plan, PlannedJob
-from qbresearch.reports.grid import MANIFEST
-from qbresearch.reports.workers import Outcome, Task, now, run_tasks
+from qbresearch.batches.batch import Job, JobRecord, Plan, PlannedJob
+from qbresearch.batches.grid import MANIFEST
+from qbresearch.batches.workers import Outcome, Task, now, run_tasks
 
 MANIFEST_SCHEMA = "qbresearch.batch/1"
 Progress = Callable[[int, int, JobRecord], None]

@@ -25,8 +25,8 @@ from filelock import FileLock
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
 from qbresearch.provenance import json_sha256, text_sha256, write_json, write_text
-from qbresearch.reports.batch import JobRecord, read_records
-from qbresearch.reports.document import (
+from qbresearch.batches.batch import JobRecord, read_records
+from qbresearch.publication.document import (
     STAGE_LABELS,
     VERDICTS,
     Document,
@@ -36,10 +36,10 @@ from qbresearch.reports.document import (
     is_linked,
     section_order,
 )
-from qbresearch.reports.grid import MANIFEST
-from qbresearch.reports.html import render_index, render_report
-from qbresearch.reports.runner import lock_run, read_manifest
-from qbresearch.reports.wording import school_year_label
+from qbresearch.batches.grid import MANIFEST
+from qbresearch.publication.html import render_index, render_report
+from qbresearch.batches.runner import lock_run, read_manifest
+from qbresearch.publication.wording import school_year_label
 
 Job = dict[str, Any]
 Key = tuple[str, str, str, str]

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import json_sha256
-from qbresearch.reports.batchfile import Batch, Grid, Lines, Problem, shown, suggest
-from qbresearch.reports.contract import (
+from qbresearch.batches.batchfile import Batch, Grid, Lines, Problem, shown, suggest
+from qbresearch.batches.contract import (
     TYPES,
     Parameter,
     Scalar,

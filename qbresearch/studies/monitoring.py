@@ -13,7 +13,7 @@ from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import OpeningBlock, RecordBlock
 from qbresearch.processed.store import ProcessedTable, TableProvenance, load_processed
 from qbresearch.processed.sums import SchoolSums, sum_students, sums_from_schools
-from qbresearch.reports.study import Study
+from qbresearch.studies.study import Study
 from qbresearch.results.link.county import CountyLink, compare_counties
 from qbresearch.results.link.match import LinkData, match_results
 from qbresearch.results.monitoring.achievement import measure_achievement

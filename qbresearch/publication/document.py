@@ -2,7 +2,7 @@
 
 Only text cells and outputs that carry a typed block reach a document; code, printed text and raw HTML never do.
 Tables and figures are numbered through the whole report; headings below a section are numbered the Chinese way.
-A document holds texts, not markup: turning it into a page is the work of :mod:`qbresearch.reports.html`.
+A document holds texts, not markup: turning it into a page is the work of :mod:`qbresearch.publication.html`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from qbresearch.exhibits.blocks import (
     RecordBlock,
     TableBlock,
 )
-from qbresearch.reports.wording import chinese_number, school_year_label
+from qbresearch.publication.wording import chinese_number, school_year_label
 
 STAGE_ORDER = {"primary": 0, "junior": 1}
 STAGE_LABELS = {"primary": "小学", "junior": "初中"}

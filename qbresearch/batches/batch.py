@@ -25,9 +25,9 @@ from qbresearch.provenance import (
     json_sha256,
     package_versions,
 )
-from qbresearch.reports.batchfile import Batch, Problem
-from qbresearch.reports.contract import Scalar, Template
-from qbresearch.reports.grid import DataIndex, Draft, draft_jobs, job_names
+from qbresearch.batches.batchfile import Batch, Problem
+from qbresearch.batches.contract import Scalar, Template
+from qbresearch.batches.grid import DataIndex, Draft, draft_jobs, job_names
 
 RECORD_SCHEMA = "qbresearch.job/1"
 NEW, FAILED_BEFORE, OUTPUT_LOST = "新任务", "上次失败", "输出缺失或被改动"
@@ -190,7 +190,7 @@ def plan_batch(
     Parameters
     ----------
     batch : Batch
-        As read by :func:`qbresearch.reports.batchfile.load_batch`.
+        As read by :func:`qbresearch.batches.batchfile.load_batch`.
     project : Project
         Where notebooks and reports lie.
     data : DataIndex

@@ -26,7 +26,7 @@ from markupsafe import Markup
 
 from qbresearch.exhibits.blocks import FigureBlock, TableBlock
 from qbresearch.exhibits.style import WORDS
-from qbresearch.reports.document import (
+from qbresearch.publication.document import (
     STAGE_KEYS,
     STAGE_LABELS,
     TOPIC,
@@ -37,7 +37,7 @@ from qbresearch.reports.document import (
     Section,
     Token,
 )
-from qbresearch.reports.wording import school_year_label
+from qbresearch.publication.wording import school_year_label
 
 TEMPLATES = Path(__file__).parent / "templates"
 TONE_WORDS = {**WORDS, "caution": "注意", "plain": "发现"}
@@ -95,7 +95,7 @@ def render_report(document: Document) -> str:
     Parameters
     ----------
     document : Document
-        See :func:`qbresearch.reports.document.build_document`.
+        See :func:`qbresearch.publication.document.build_document`.
     """
     template, stages = _environment().get_template("report.html.j2"), _stage_names(document)
     return template.render(

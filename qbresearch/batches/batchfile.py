@@ -13,7 +13,7 @@ from typing import Any
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
 from qbresearch.provenance import file_sha256
-from qbresearch.reports.contract import Scalar
+from qbresearch.batches.contract import Scalar
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO, Any
 
-from qbresearch.reports.portable import make_portable
+from qbresearch.batches.portable import make_portable
 
 TRIES = 2  # a worker may be killed for want of memory that is there a moment later
 JOBS_A_WORKER = 200  # every kernel leaves a little behind in its client

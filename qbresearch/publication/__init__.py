@@ -1,0 +1,1 @@
+"""Executed notebooks become documents, and documents become files that can be sent."""

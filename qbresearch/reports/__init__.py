@@ -1,1 +1,0 @@
-"""Studies, batches of notebooks, and the pages made of them."""
