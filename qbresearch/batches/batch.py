@@ -17,6 +17,9 @@ from typing import Any
 
 import pandas as pd
 
+from qbresearch.batches.batchfile import Batch, Problem
+from qbresearch.batches.contract import Scalar, Template
+from qbresearch.batches.grid import DataIndex, Draft, draft_jobs, job_names
 from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import (
@@ -25,9 +28,6 @@ from qbresearch.provenance import (
     json_sha256,
     package_versions,
 )
-from qbresearch.batches.batchfile import Batch, Problem
-from qbresearch.batches.contract import Scalar, Template
-from qbresearch.batches.grid import DataIndex, Draft, draft_jobs, job_names
 
 RECORD_SCHEMA = "qbresearch.job/1"
 NEW, FAILED_BEFORE, OUTPUT_LOST = "新任务", "上次失败", "输出缺失或被改动"

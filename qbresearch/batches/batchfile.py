@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qbresearch.batches.contract import Scalar
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
 from qbresearch.provenance import file_sha256
-from qbresearch.batches.contract import Scalar
 
 
 @dataclass(frozen=True, slots=True)

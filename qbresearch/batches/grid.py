@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from qbresearch.errors import InputError
-from qbresearch.project import Project
-from qbresearch.provenance import json_sha256
 from qbresearch.batches.batchfile import Batch, Grid, Lines, Problem, shown, suggest
 from qbresearch.batches.contract import (
     TYPES,
@@ -21,6 +18,9 @@ from qbresearch.batches.contract import (
     coerce,
     read_template,
 )
+from qbresearch.errors import InputError
+from qbresearch.project import Project
+from qbresearch.provenance import json_sha256
 
 MANIFEST = "manifest.json"
 _ALL = object()  # "all" in a grid: every county or year that the data hold

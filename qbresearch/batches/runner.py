@@ -18,11 +18,11 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from qbresearch.errors import InputError
-from qbresearch.provenance import code_sha256, package_versions, write_json
 from qbresearch.batches.batch import Job, JobRecord, Plan, PlannedJob
 from qbresearch.batches.grid import MANIFEST
 from qbresearch.batches.workers import Outcome, Task, now, run_tasks
+from qbresearch.errors import InputError
+from qbresearch.provenance import code_sha256, package_versions, write_json
 
 MANIFEST_SCHEMA = "qbresearch.batch/1"
 Progress = Callable[[int, int, JobRecord], None]

@@ -475,9 +475,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(project: Project, name: str) -> Plan:
-    from qbresearch.processed.store import DataIndex
     from qbresearch.batches.batch import plan_batch
     from qbresearch.batches.batchfile import batch_path, load_batch
+    from qbresearch.processed.store import DataIndex
     from qbresearch.rules.designs import load_design
     from qbresearch.rules.standards import standard_sha256
 

@@ -22,10 +22,12 @@ import nbformat
 import pandas as pd
 from filelock import FileLock
 
+from qbresearch.batches.batch import JobRecord, read_records
+from qbresearch.batches.grid import MANIFEST
+from qbresearch.batches.runner import lock_run, read_manifest
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
 from qbresearch.provenance import json_sha256, text_sha256, write_json, write_text
-from qbresearch.batches.batch import JobRecord, read_records
 from qbresearch.publication.document import (
     STAGE_LABELS,
     VERDICTS,
@@ -36,9 +38,8 @@ from qbresearch.publication.document import (
     is_linked,
     section_order,
 )
-from qbresearch.batches.grid import MANIFEST
-from qbresearch.publication.html import render_index, render_report
-from qbresearch.batches.runner import lock_run, read_manifest
+from qbresearch.publication.html import render_report
+from qbresearch.publication.index import render_index
 from qbresearch.publication.wording import school_year_label
 
 Job = dict[str, Any]

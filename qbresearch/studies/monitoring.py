@@ -13,7 +13,6 @@ from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import OpeningBlock, RecordBlock
 from qbresearch.processed.store import ProcessedTable, TableProvenance, load_processed
 from qbresearch.processed.sums import SchoolSums, sum_students, sums_from_schools
-from qbresearch.studies.study import Study
 from qbresearch.results.link.county import CountyLink, compare_counties
 from qbresearch.results.link.match import LinkData, match_results
 from qbresearch.results.monitoring.achievement import measure_achievement
@@ -21,6 +20,7 @@ from qbresearch.results.monitoring.difference_rate import measure_difference_rat
 from qbresearch.results.monitoring.matching import MatchResult, match_schools
 from qbresearch.results.monitoring.school_effects import estimate_school_effects
 from qbresearch.rules.designs import STUDENT_TABLE, LinkDesign, load_design
+from qbresearch.studies.study import Study
 
 SCHOOL_RESULTS = "school-result"
 NOT_CAUSAL = "本报告只描述相关（共变），研究设计不支持因果推断；“解释”“影响”之类的词在此只指统计模型中的关联。"

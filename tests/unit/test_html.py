@@ -24,10 +24,9 @@ from qbresearch.exhibits.blocks import (
 from qbresearch.publication.document import STAGE_KEYS, Part, build_document
 from qbresearch.publication.html import (
     render_formula,
-    render_index,
     render_report,
-    search_key,
 )
+from qbresearch.publication.index import render_index, search_key
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

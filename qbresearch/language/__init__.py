@@ -1,0 +1,87 @@
+"""The language a report is written in.
+
+Chinese is the language of the code's own texts; every other language is a catalogue from the Chinese text to its own,
+one TOML file a topic in a folder named after the language. Labels of indicators, stages and columns do not come from
+here: the cited data have them in every language, see :func:`label_of`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from qbresearch.errors import check_choice
+
+CHINESE = "zh"
+LANGUAGES = (CHINESE, "en")
+_current: ContextVar[str] = ContextVar("language", default=CHINESE)
+
+
+def use_language(language: str) -> None:
+    """Write everything from now on in this language.
+
+    Parameters
+    ----------
+    language : {"zh", "en"}
+
+    Raises
+    ------
+    InputError
+        There is no such language.
+    """
+    _current.set(check_choice(language, LANGUAGES, name="语言", where="参数 language"))
+
+
+def current_language() -> str:
+    """The language in force, ``zh`` unless :func:`use_language` has set another."""
+    return _current.get()
+
+
+def say(chinese: str, /, **values: object) -> str:
+    """A fixed text in the language in force, with its ``{places}`` filled.
+
+    Parameters
+    ----------
+    chinese : str
+        The text in Chinese; places are those of :meth:`str.format`.
+    **values
+        What stands in the places.
+
+    Raises
+    ------
+    LookupError
+        The language's catalogue lacks the text: a fault of the package, which a test looks for.
+    """
+    language = _current.get()
+    text = chinese if language == CHINESE else catalogue(language)[chinese]
+    return text.format(**values) if values else text
+
+
+def label_of(named: Any) -> str:
+    """The label of a cited entry in the language in force: its attribute ``label_zh`` or ``label_en``."""
+    return str(getattr(named, f"label_{_current.get()}"))
+
+
+def listed(words: Iterable[object]) -> str:
+    """Words one after the other: ``甲、乙`` in Chinese, ``a, b`` elsewhere."""
+    return ("、" if _current.get() == CHINESE else ", ").join(map(str, words))
+
+
+def joined(sentences: Iterable[str]) -> str:
+    """Whole sentences one after the other: without a space in Chinese, with one elsewhere."""
+    return ("" if _current.get() == CHINESE else " ").join(filter(None, sentences))
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """All texts of a language by their Chinese text; a text that two topics translate differently is refused."""
+    texts: dict[str, str] = {}
+    for path in sorted((Path(__file__).parent / language).glob("*.toml")):
+        for chinese, text in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            if texts.setdefault(chinese, text) != text:
+                raise ValueError(f"{path.name} translates {chinese!r} differently from another topic")
+    return texts
