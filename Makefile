@@ -28,7 +28,9 @@ test-notebooks: $(READY)
 	$(PYTEST) -n auto --dist loadfile --nbval-lax notebooks/[1-9]*.ipynb
 	$(PYTEST) --nbval notebooks/00-tutorial.ipynb
 
+# The check of accessibility needs node; where there is none it is skipped with a reason.
 test-all: $(READY)
+	-command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix tests/system
 	$(PYTEST) -n auto
 	$(MAKE) test-notebooks
 
@@ -36,6 +38,8 @@ benchmark: $(READY)
 	$(BIN)/python benchmarks/bench_dispersion.py
 	$(BIN)/python benchmarks/bench_monitoring.py
 	$(BIN)/python benchmarks/bench_multilevel.py
+	$(BIN)/python benchmarks/bench_index.py
+	$(BIN)/python benchmarks/bench_publish.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

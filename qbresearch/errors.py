@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
+from functools import partial
 
 EXIT_DONE = 0
 EXIT_FINDINGS = 1
@@ -52,6 +53,10 @@ class InputError(QbError):
     def __init__(self, problem: str, *, where: str, found: str, expected: str, fix: str) -> None:
         self.problem, self.where, self.found, self.expected, self.fix = problem, where, found, expected, fix
         super().__init__(f"{problem}\n  位置：{where}\n  看到：{found}\n  应为：{expected}\n  办法：{fix}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes with all five fields."""
+        return partial(type(self), where=self.where, found=self.found, expected=self.expected, fix=self.fix), (self.problem,)
 
 
 class CitationError(InputError):

@@ -15,6 +15,8 @@ from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
 from qbresearch.provenance import file_sha256
 
+COVER_ENTRIES = {"authors": list, "institution": str, "date": str}
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -38,13 +40,17 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch file as read; ``problems`` are refused by ``plan_batch`` together with those it finds itself."""
+    """A batch file as read; ``problems`` are refused by ``plan_batch`` together with those it finds itself.
+
+    ``cover`` is what reports print on their title page beside what they know themselves, see ``COVER_ENTRIES``.
+    """
 
     id: str
     title: str
     path: Path
     text: str = field(repr=False)
     sha256: str
+    cover: dict[str, object]
     common: dict[str, object]
     grids: tuple[Grid, ...]
     problems: tuple[Problem, ...]
@@ -86,13 +92,14 @@ def load_batch(path: Path) -> Batch:
     raw = _read_toml(text, path)
     shape = _Shape(path.stem, Lines(text))
     grids = shape.read(raw)
-    common = raw.get("common", {})
+    common, cover = raw.get("common", {}), raw.get("cover", {})
     return Batch(
         id=path.stem,
         title=str(raw.get("title", "")),
         path=path,
         text=text,
         sha256=file_sha256(path),
+        cover=dict(cover) if isinstance(cover, dict) else {},
         common=dict(common) if isinstance(common, dict) else {},
         grids=grids,
         problems=tuple(shape.problems),
@@ -142,7 +149,7 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._lines = [re.sub(r"(^|\s)#.*$", "", line) for line in text.splitlines()]
-        heads = [i for i, line in enumerate(self._lines) if re.match(r"\s*\[\[?\s*(grid\s*\]\]|common\s*\])", line)]
+        heads = [i for i, line in enumerate(self._lines) if re.match(r"\s*\[\[?\s*(grid\s*\]\]|(?:common|cover)\s*\])", line)]
         spans = list(zip(heads, [*heads[1:], len(self._lines)], strict=False))
         self._grids = [span for span in spans if "grid" in self._lines[span[0]]]
         self._common = [span for span in spans if "grid" not in self._lines[span[0]]]
@@ -181,8 +188,9 @@ class _Shape:
 
     def read(self, raw: Mapping[str, Any]) -> tuple[Grid, ...]:
         """Collect the problems of the whole file and return the grids that can be understood."""
-        self._check_known(raw, ("id", "title", "common", "grid"), None)
+        self._check_known(raw, ("id", "title", "cover", "common", "grid"), None)
         self._check_head(raw)
+        self._check_cover(raw.get("cover", {}))
         self._check_common(raw.get("common", {}))
         grids = raw.get("grid", [])
         if not isinstance(grids, list) or not grids or not all(isinstance(grid, dict) for grid in grids):
@@ -199,6 +207,19 @@ class _Shape:
             self._note(f"id（即文件名）{self._name} 只能用英文字母、数字、- 和 _，因为它也是结果文件夹的名称", "id")
         if not isinstance(raw.get("title"), str) or not raw["title"].strip():
             self._note("缺少 title（批次的中文标题）", "title")
+
+    def _check_cover(self, cover: object) -> None:
+        if not isinstance(cover, dict):
+            self._note("cover 应为一段 [cover]", "cover")
+            return
+        for key, value in cover.items():
+            if key not in COVER_ENTRIES:
+                self._note(f"cover 不认识条目 {key}；{suggest(key, COVER_ENTRIES)}", key)
+            elif not isinstance(value, COVER_ENTRIES[key]) or (
+                isinstance(value, list) and not all(isinstance(name, str) for name in value)
+            ):
+                form = "文本列表，如 [\"甲\", \"乙\"]" if COVER_ENTRIES[key] is list else "文本，写在引号里"
+                self._note(f"cover 中的 {key} 应为{form}", key)
 
     def _check_common(self, common: object) -> None:
         if not isinstance(common, dict):

@@ -275,6 +275,7 @@ class _Run:
             "schema": MANIFEST_SCHEMA,
             "id": batch.id,
             "title": batch.title,
+            "cover": batch.cover,
             "state": state,
             "started": self._started,
             **finished,

@@ -10,20 +10,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from qbresearch.cli.files import check_folder, check_new
 from qbresearch.cli.listings import SHOWN
+from qbresearch.cli.parser import (
+    EPILOG,
+    ChineseFormatter,
+    ChineseParser,
+    add_help_option,
+    add_verb,
+)
+from qbresearch.cli.publishing import add_publish, add_report, add_run
 from qbresearch.cli.terminal import plain, print_frame, progress
 from qbresearch.errors import (
     EXIT_DONE,
     EXIT_FINDINGS,
     EXIT_INPUT,
     EXIT_INTERRUPTED,
-    EXIT_RUNS_FAILED,
     InputError,
     QbError,
     check_choice,
@@ -34,17 +41,12 @@ from qbresearch.project import Project, find_project
 if TYPE_CHECKING:
     import pandas as pd
 
-    from qbresearch.batches.batch import Plan
-
 SHOWN_PROBLEMS = 30
 PROBLEM_HEADINGS = {
     "file": "文件", "sheet": "工作表", "row": "行", "column": "列", "level": "级别", "found": "看到", "expected": "应为",
     "fix": "处理办法", "source": "来源",
 }
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-EPILOG = """退出码：0 完成；1 检查发现问题；2 输入有误；3 部分任务失败；130 被中断。
-县没有达标是结果，不是错误，退出码仍为 0。"""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
@@ -79,63 +81,28 @@ def _speak_utf8() -> None:
 # --- the parser --------------------------------------------------------------------------------------------------
 
 
-class _ChineseFormatter(argparse.RawDescriptionHelpFormatter):
-    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        super().add_usage(usage, actions, groups, "用法：" if prefix is None else prefix)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose refusals are Chinese sentences."""
-
-    _SENTENCES = (
-        (r"the following arguments are required: (.+)", r"缺少：\1"),
-        (r"argument (.+?): invalid choice: '?(.*?)'? \(choose from (.+)\)", r"\1 没有“\2”；可选：\3"),
-        (r"argument (.+?): invalid \w+ value: '(.*)'", r"\1 应为数字，看到的是“\2”"),
-        (r"argument (.+?): expected one argument", r"\1 后面要写一个值"),
-        (r"unrecognized arguments: (.+)", r"不认识：\1"),
-    )
-
-    def error(self, message: str) -> NoReturn:
-        for pattern, sentence in self._SENTENCES:
-            message = re.sub(pattern, sentence, message)
-        self.exit(EXIT_INPUT, f"{self.prog}：{message}\n运行 {self.prog} --help 看说明。\n")
-
-
 def build_parser() -> argparse.ArgumentParser:
-    """The command line: seven verbs, each with a help text a non-programmer can follow."""
-    parser = _Parser(
+    """The command line, each verb with a help text a non-programmer can follow."""
+    parser = ChineseParser(
         prog="qbresearch",
         description="县域义务教育优质均衡研究工作台：从原始表格到可核查的县域结论与报告。",
         epilog=EPILOG,
-        formatter_class=_ChineseFormatter,
+        formatter_class=ChineseFormatter,
         add_help=False,
         allow_abbrev=False,
     )
-    _help_option(parser)
+    add_help_option(parser)
     parser.add_argument("--project", type=Path, metavar="文件夹", help="项目文件夹；默认从当前文件夹向上寻找")
     verbs = parser.add_subparsers(dest="name", required=True, metavar="命令", title="命令")
-    for add in (_add_template, _add_verify, _add_build, _add_assess, _add_run, _add_publish, _add_show):
+    for add in (
+        _add_template, _add_verify, _add_build, _add_assess, add_run, add_publish, add_report, _add_show, _add_doctor,
+    ):
         add(verbs)
     return parser
 
 
-def _verb(verbs: Any, name: str, run: Any, summary: str, description: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name, help=summary, description=description, epilog=EPILOG, formatter_class=_ChineseFormatter, add_help=False,
-        allow_abbrev=False,
-    )
-    _help_option(parser)
-    parser.set_defaults(verb=run)
-    return parser
-
-
-def _help_option(parser: argparse.ArgumentParser) -> None:
-    parser._positionals.title, parser._optionals.title = "位置参数", "选项"
-    parser.add_argument("-h", "--help", action="help", help="显示本说明并退出")
-
-
 def _add_template(verbs: Any) -> None:
-    parser = _verb(
+    parser = add_verb(
         verbs, "template", _template, "生成一个待填的 Excel 工作簿",
         "生成一个待填的 Excel 工作簿：带下拉选项、单位、填写说明和示例，填好后可直接读入。\n\n"
         "例：qbresearch template 我县2024学年.xlsx",
@@ -146,7 +113,7 @@ def _add_template(verbs: Any) -> None:
 
 
 def _add_verify(verbs: Any) -> None:
-    parser = _verb(
+    parser = add_verb(
         verbs, "verify", _verify, "核对原始数据与护照、规则文件是否完好",
         "逐字节核对 data/raw 中每个来源的文件与其护照（source.toml），并检查全部规则文件。\n"
         "不改动任何原始文件。发现问题时退出码为 1。\n\n"
@@ -158,7 +125,7 @@ def _add_verify(verbs: Any) -> None:
 
 
 def _add_build(verbs: Any) -> None:
-    parser = _verb(
+    parser = add_verb(
         verbs, "build", _build, "读入原始表格，生成处理好的数据",
         "读入 data/raw，核对每一格，写成 data/processed。有“错误”的来源一行也不写入，\n"
         "全部问题一次列出；“提示”只告知，不阻止。没有变化的来源不重做。\n\n"
@@ -169,7 +136,7 @@ def _add_build(verbs: Any) -> None:
 
 
 def _add_assess(verbs: Any) -> None:
-    parser = _verb(
+    parser = add_verb(
         verbs, "assess", _assess, "对一个县或一个 Excel 文件作出判定",
         "按标准判定一个县一个学年：学校、指标、差异系数、结论、缺口。\n\n"
         "例：qbresearch assess --source demo-prefecture --county 990101 --year 2024\n"
@@ -184,37 +151,24 @@ def _add_assess(verbs: Any) -> None:
     parser.add_argument("--json", action="store_true", help="输出机器可读的 JSON")
 
 
-def _add_run(verbs: Any) -> None:
-    parser = _verb(
-        verbs, "run", _run, "批量运行笔记本",
-        "按 notebooks/batches 中的批次文件，用 papermill 批量运行笔记本。运行前检查全部参数与数据；\n"
-        "一个失败不影响其他；中断后再次运行会接着做；没有变化的不重做。\n\n"
-        "例：qbresearch run demo\n    qbresearch run demo --explain",
-    )
-    parser.add_argument("batch", metavar="批次", help="批次名（notebooks/batches/批次.toml）")
-    parser.add_argument("--explain", action="store_true", help="只说明每个任务会不会运行及原因，不运行")
-    parser.add_argument("--only", metavar="文字", help="只运行名称含此文字的任务")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="个数", help="同时运行几个，默认为处理器核数")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="秒", help="一个单元格最多运行多久，默认 600 秒")
-
-
-def _add_publish(verbs: Any) -> None:
-    parser = _verb(
-        verbs, "publish", _publish, "把运行结果写成网页报告与目录",
-        "把一个批次中成功且仍然有效的运行写成网页报告（每县每学年一份），并更新 reports/index.html。\n"
-        "失败、过期或被改动的运行不会进入报告。\n\n例：qbresearch publish demo",
-    )
-    parser.add_argument("batch", metavar="批次", help="批次名")
-
-
 def _add_show(verbs: Any) -> None:
-    parser = _verb(
+    parser = add_verb(
         verbs, "show", _show, "列出标准、列约定、关联设计、设定、数据、笔记本或批次",
         "列出可用的内容；给出标准、列约定或来源的名称时列出它的细目。\n\n"
         "例：qbresearch show standards\n    qbresearch show standards national-2017\n    qbresearch show sources",
     )
     parser.add_argument("what", choices=tuple(SHOWN), metavar="内容", help="、".join(SHOWN))
     parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称；笔记本与批次没有细目，只核对有没有")
+
+
+def _add_doctor(verbs: Any) -> None:
+    parser = add_verb(
+        verbs, "doctor", _doctor, "检查本机缺不缺什么，说明怎样补上",
+        "检查 Python 与软件包、项目文件夹、笔记本内核、字体、PDF 与 Word 的生成、文字编码、磁盘与内存，\n"
+        "每项试用一次，说明看到什么、怎样补上。缺少必需的东西时退出码为 2。\n\n"
+        "例：qbresearch doctor\n    qbresearch doctor --json",
+    )
+    parser.add_argument("--json", action="store_true", help="输出机器可读的 JSON")
 
 
 # --- verbs -------------------------------------------------------------------------------------------------------
@@ -230,31 +184,23 @@ def _template(arguments: argparse.Namespace) -> int:
             "给出的是文件夹，不是文件名", where=str(path), found="一个文件夹", expected="要生成的文件，如 我县2024学年.xlsx",
             fix="在文件夹后面写上文件名",
         )
-    _check_folder(path)
+    check_folder(path)
     if path.suffix.lower() != ".xlsx":
         path = path.with_name(path.name + ".xlsx")
-    if path.exists():
-        raise InputError(
-            "文件已经存在，没有覆盖", where=str(path), found="同名文件", expected="一个新文件名", fix="换一个名字，或先移走旧文件"
-        )
+    check_new(path)
     (write_filled_example if arguments.example else write_template)(load_table(arguments.table), path)
     print(f"已生成 {path}。填好后放入 data/raw/<来源>/，或直接运行 qbresearch assess {path}")
     return EXIT_DONE
-
-
-def _check_folder(path: Path) -> None:
-    if not path.resolve().parent.is_dir():
-        raise InputError(
-            "要写入的文件夹不存在", where=str(path), found=f"没有 {path.parent}", expected="已有的文件夹", fix="先建文件夹，或换一个位置"
-        )
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     from qbresearch.raw.sources import list_sources, open_source, verify_source
     from qbresearch.rules.columns import list_tables, load_table
     from qbresearch.rules.designs import list_designs, load_design
+    from qbresearch.rules.layouts import list_layouts, load_layout
     from qbresearch.rules.settings import load_settings
     from qbresearch.rules.standards import check_standards
+    from qbresearch.rules.works import load_works
 
     project = find_project(arguments.project)
     if arguments.write:
@@ -263,10 +209,12 @@ def _verify(arguments: argparse.Namespace) -> int:
         load_table(table)
     for design in list_designs():
         load_design(design)
+    for layout in list_layouts():
+        load_layout(layout)
     standards = check_standards()
     print(
         f"规则文件完好：{len(standards)} 个标准或指标集，{len(list_tables())} 个列约定，{len(list_designs())} 个关联设计，"
-        f"{len(load_settings())} 个分析设定。"
+        f"{len(load_settings())} 个分析设定，{len(list_layouts())} 种版式，{len(load_works())} 条文献。"
     )
     found, faulty = 0, False
     for source_id in arguments.sources or list_sources(project.raw):
@@ -305,7 +253,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
     project = find_project(arguments.project)
     if arguments.problems:
-        _check_folder(arguments.problems)
+        check_folder(arguments.problems)
         check_choice(arguments.problems.suffix.lower(), (".xlsx", ".csv"), name="文件类型", where="--problems")
     sources = arguments.sources or list_sources(project.raw)
     if not sources:
@@ -452,54 +400,21 @@ def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, A
     return read.table, contract, names
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from qbresearch.batches.runner import run_batch
-
-    plan = _plan(find_project(arguments.project), arguments.batch)
-    if arguments.only:
-        plan = plan.only(arguments.only)
-    print(plan.summary())
-    if arguments.explain:
-        for planned in plan.jobs:
-            print(f"  {'运行' if planned.action == 'run' else '不运行'}  {planned.job.name}：{planned.reason}")
-        return EXIT_DONE
-    total = sum(p.action == "run" for p in plan.jobs)
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc="运行", unit="个", disable=total == 0, ncols=80) as bar:
-        result = run_batch(
-            plan, workers=arguments.workers, timeout=arguments.timeout, progress=lambda done, n, record: bar.update(1)
-        )
-    print(result.summary())
-    return EXIT_RUNS_FAILED if result.failed else EXIT_DONE
-
-
-def _plan(project: Project, name: str) -> Plan:
-    from qbresearch.batches.batch import plan_batch
-    from qbresearch.batches.batchfile import batch_path, load_batch
-    from qbresearch.processed.store import DataIndex
-    from qbresearch.rules.designs import load_design
-    from qbresearch.rules.standards import standard_sha256
-
-    batch = load_batch(batch_path(project, name))
-    return plan_batch(batch, project, DataIndex(project), rules_sha256=standard_sha256, design_sources=lambda name: load_design(name).sources)
-
-
-def _publish(arguments: argparse.Namespace) -> int:
-    from qbresearch.publication.publish import publish_run
-
-    project = find_project(arguments.project)
-    plan = _plan(project, arguments.batch)
-    publication = publish_run(
-        project,
-        plan.batch.id,
-        is_current=lambda job: plan.why_stale(job["name"]),
-        progress=lambda reports: progress(reports, "发布", "份报告"),
-    )
-    print(publication.summary())
-    return EXIT_RUNS_FAILED if publication.refused else EXIT_DONE
-
-
 def _show(arguments: argparse.Namespace) -> int:
     SHOWN[arguments.what](arguments)
     return EXIT_DONE
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from qbresearch.cli.doctor import is_ready, run_checks
+
+    checks = run_checks(arguments.project)
+    ready = is_ready(checks)
+    if arguments.json:
+        print(json.dumps({"ready": ready, "checks": [c.to_dict() for c in checks]}, ensure_ascii=False, indent=1))
+        return EXIT_DONE if ready else EXIT_INPUT
+    for check in checks:
+        print(f"{check.mark} {check.name}：{check.found}" + (f"\n    办法：{check.fix}" if check.fix else ""))
+    lacking = sum(check.state == "missing" for check in checks)
+    print("\n必需的都已具备。" if ready else f"\n有 {lacking} 项必需的东西要先补上（标 ✗ 的各项）。")
+    return EXIT_DONE if ready else EXIT_INPUT

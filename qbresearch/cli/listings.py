@@ -62,9 +62,36 @@ def show_settings(arguments: argparse.Namespace) -> None:
     print_frame(settings_table(names), None)
 
 
+def show_layouts(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from qbresearch.rules.layouts import list_layouts, load_layout
+
+    if arguments.name:
+        layout = load_layout(arguments.name)
+        print(layout.label_zh)
+        rows = [(name, f"{value:g}", layout.citations[name]) for name, value in layout.measures.items()]
+        cited = [(name, value, c.unit, c.quote, c.source) for name, value, c in rows]
+        print_frame(pd.DataFrame(cited, columns=["项目", "取值", "单位", "引文", "出处"]), None)
+        return
+    for layout in map(load_layout, list_layouts()):
+        print(f"{layout.id:18} {layout.label_zh}")
+
+
+def show_works(arguments: argparse.Namespace) -> None:
+    from qbresearch.publication.bibliography import write_work
+    from qbresearch.rules.works import load_works
+
+    works = load_works()
+    if arguments.name:
+        works = {arguments.name: works[str(check_choice(arguments.name, works, name="文献", where="qbresearch show"))]}
+    for key, work in works.items():
+        print(f"{key:24} {write_work(work)}")
+
+
 def show_sources(arguments: argparse.Namespace) -> None:
     from qbresearch.processed.store import read_provenance, why_outdated
-    from qbresearch.raw.sources import KINDS, list_sources, open_source
+    from qbresearch.raw.sources import kind_words, list_sources, open_source
 
     project = find_project(arguments.project)
     for source_id in [arguments.name] if arguments.name else list_sources(project.raw):
@@ -72,7 +99,7 @@ def show_sources(arguments: argparse.Namespace) -> None:
         state = f"已处理 {built.rows} 行" if built else "尚未处理"
         if built and (changed := why_outdated(project, built)):
             state += f"，但已过期（{changed}）"
-        print(f"{source_id:18} {KINDS[source.kind]}；{source.title}；{state}")
+        print(f"{source_id:18} {kind_words()[source.kind]}；{source.title}；{state}")
         if arguments.name and built:
             for code, years in built.years.items():
                 print(f"    {code}：{'、'.join(map(str, years))}")
@@ -94,6 +121,8 @@ SHOWN = {
     "tables": show_tables,
     "designs": show_designs,
     "settings": show_settings,
+    "layouts": show_layouts,
+    "works": show_works,
     "sources": show_sources,
     "notebooks": show_files(".", "*.ipynb", "笔记本"),
     "batches": show_files("batches", "*.toml", "批次"),

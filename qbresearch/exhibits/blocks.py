@@ -1,4 +1,4 @@
-"""Typed pieces of a report: opening, table, figure, finding, record.
+"""Typed pieces of a report: opening, table, figure, equation, finding, record.
 
 A notebook cell that ends in a block shows it as ordinary HTML or PNG in JupyterLab and carries, beside that, the
 same content as data under a private MIME type. Publishing reads the data and never scrapes the HTML.
@@ -65,7 +65,8 @@ class TableBlock(_Block):
     """A table ready to print.
 
     ``columns`` are dicts with ``label`` and ``align`` (``left`` / ``right`` / ``center``); ``rows`` hold texts;
-    ``tones`` holds one tone a row (see ``TONES``) or is empty.
+    ``tones`` holds one tone a row (see ``TONES``) or is empty; ``heads`` is an upper row of merged headings, label and
+    number of columns from left to right (an empty label where a column stands alone), or empty.
     """
 
     kind: ClassVar[str] = "table"
@@ -76,9 +77,14 @@ class TableBlock(_Block):
     notes: tuple[str, ...] = ()
     source: str = ""
     tones: tuple[str, ...] = ()
+    heads: tuple[tuple[str, int], ...] = ()
 
     def to_html(self) -> str:
+        upper = "".join(
+            f'<th colspan="{span}" style="text-align:center">{html.escape(label)}</th>' for label, span in self.heads
+        )
         head = "".join(f'<th style="text-align:{c["align"]}">{html.escape(c["label"])}</th>' for c in self.columns)
+        head = (f"{upper}</tr><tr>" if upper else "") + head
         body = "".join(
             "<tr>"
             + "".join(
@@ -101,7 +107,10 @@ class TableBlock(_Block):
 
 @dataclass(frozen=True, slots=True)
 class FigureBlock(_Block):
-    """A drawn figure with the words a reader needs beside it; ``png`` is the picture, ``width`` its pixels."""
+    """A drawn figure with the words a reader needs beside it; ``png`` is the picture, ``width`` its pixels.
+
+    A screen shows it at two fifths of its pixels, so that it stays sharp where a point is several pixels.
+    """
 
     kind: ClassVar[str] = "figure"
     id: str
@@ -113,11 +122,16 @@ class FigureBlock(_Block):
     notes: tuple[str, ...] = ()
     source: str = ""
 
+    @property
+    def screen_size(self) -> tuple[int, int]:
+        """Width and height on a screen."""
+        return self.width * 2 // 5, self.height * 2 // 5
+
     def to_html(self) -> str:
         picture = base64.b64encode(self.png).decode("ascii")
         feet = "".join(f"<p><small>{html.escape(n)}</small></p>" for n in (*self.notes, self.source) if n)
         return (
-            f'<figure><img alt="{html.escape(self.alt)}" style="max-width:100%;width:{self.width // 2}px" '
+            f'<figure><img alt="{html.escape(self.alt)}" style="max-width:100%;width:{self.screen_size[0]}px" '
             f'src="data:image/png;base64,{picture}"><figcaption>{html.escape(self.caption)}</figcaption>{feet}</figure>'
         )
 
@@ -127,6 +141,25 @@ class FigureBlock(_Block):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         bundle = {BLOCK_MIME: self.to_dict(), "text/plain": self.to_text()}
         return bundle | {"image/png": base64.b64encode(self.png).decode("ascii")}
+
+
+@dataclass(frozen=True, slots=True)
+class EquationBlock(_Block):
+    """A formula on a line of its own that the text can refer to; ``alt`` says in words what it computes."""
+
+    kind: ClassVar[str] = "equation"
+    id: str
+    tex: str
+    alt: str
+
+    def to_html(self) -> str:
+        return f"<p>{html.escape(self.to_text())}</p>"
+
+    def to_text(self) -> str:
+        return f"$${self.tex}$$"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {BLOCK_MIME: self.to_dict(), "text/latex": self.to_text(), "text/plain": self.to_text()}
 
 
 @dataclass(frozen=True, slots=True)

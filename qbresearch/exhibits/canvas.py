@@ -20,7 +20,8 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from scipy.optimize import isotonic_regression
 
 from qbresearch.errors import InputError, check_choice
-from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, WORDS
+from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, verdict_words
+from qbresearch.language import say
 
 WIDTH = 7.2  # inches; a little more than the text of an A4 page, so that 9-point text prints at about 8 points
 MAX_PANELS = 8
@@ -183,10 +184,10 @@ def fill_lines(pieces: Iterable[str], width: float) -> list[str]:
     """Lines with as many pieces each as fit."""
     lines = [""]
     for piece in pieces:
-        if lines[-1] and text_width(lines[-1]) + text_width(piece) > width:
+        if lines[-1] and text_width(lines[-1]) + text_width(piece.rstrip()) > width:
             lines.append("")
-        lines[-1] += piece
-    return lines
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return [line.rstrip() for line in lines]
 
 
 def number_text(value: float) -> str:
@@ -212,7 +213,7 @@ def text_pieces(text: str) -> list[str]:
 
 
 def with_unit(words: str, unit: str) -> str:
-    return literal_text(f"{words}（{unit}）" if unit else words)
+    return literal_text(say("{words}（{unit}）", words=words, unit=unit) if unit else words)
 
 
 # --- axes and legends -------------------------------------------------------------------------------------------
@@ -268,9 +269,11 @@ def panel_title(ax: Axes, label: str) -> None:
 
 
 def add_legend(ax: Axes, handles: list[Artist], own: bool, *, points_below: float = 34, columns: int = 5) -> None:
-    """One legend below everything; with foreign axes, below these axes."""
+    """One legend below everything, in as many columns as fit; with foreign axes, below these axes."""
     columns = min(columns, len(handles))
     if own:
+        while columns > 1 and _legend_width(handles, columns) > 72 * ax.figure.get_figwidth():
+            columns -= 1
         ax.figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.4)
         return
     below = ax.transAxes + ScaledTranslation(0, -points_below / 72, ax.figure.dpi_scale_trans)
@@ -278,6 +281,13 @@ def add_legend(ax: Axes, handles: list[Artist], own: bool, *, points_below: floa
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below,
         ncols=min(columns, 3), borderaxespad=0,
     )  # fmt: skip
+
+
+def _legend_width(handles: list[Artist], columns: int) -> float:
+    """About how many points of width a legend has: entries of 8 points with their marks, filled column by column."""
+    rows = math.ceil(len(handles) / columns)
+    widths = [34 + 7.4 * text_width(str(handle.get_label())) for handle in handles]
+    return sum(max(widths[first : first + rows]) for first in range(0, len(widths), rows))
 
 
 def dot_handle(verdict: str, label: str, **changes: object) -> Line2D:
@@ -296,7 +306,7 @@ def dot_handle(verdict: str, label: str, **changes: object) -> Line2D:
 def verdict_handles(verdicts: Iterable[str]) -> list[Artist]:
     """Legend entries of the verdicts that occur, in a fixed order."""
     found = set(verdicts)
-    return [dot_handle(verdict, WORDS[verdict]) for verdict in WORDS if verdict in found]
+    return [dot_handle(verdict, word) for verdict, word in verdict_words().items() if verdict in found]
 
 
 def dashed_handle(label: str) -> Line2D:
@@ -416,7 +426,8 @@ def value_axis(ax: Axes, rows: pd.DataFrame, others: Iterable[float]) -> None:
         ax.set_xlim(finite.min() - margin, finite.max() + margin)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     absent = int(rows["value"].isna().sum())
-    ax.set_xlabel(with_unit("数值", rows["unit"].iloc[0]) + (f"；另有 {absent} 所缺数据" if absent else ""))
+    label = with_unit(say("数值"), rows["unit"].iloc[0])
+    ax.set_xlabel(say("{label}；另有 {n} 所缺数据", label=label, n=absent) if absent else label)
 
 
 def mark_value(ax: Axes, x: float, y: float, text: str, *, to_right: bool) -> None:

@@ -6,11 +6,10 @@ files of the package, never of the system, so a figure is the same on every comp
 
 from __future__ import annotations
 
-import functools
 import io
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,16 +18,22 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
+from qbresearch import fonts
 from qbresearch.errors import InputError
+from qbresearch.fonts import FontFamily
+from qbresearch.language import say
 
-FONT_FAMILY = "Workbench Sans SC"
-FALLBACK_FAMILY = "DejaVu Sans"  # comes with matplotlib; has the odd symbol ours lacks
-FONT_FILES = tuple(
-    Path(__file__).with_name("fonts") / name for name in ("WorkbenchSansSC-Regular.ttf", "WorkbenchSansSC-Bold.ttf")
+FONT_FAMILY = fonts.SANS.name
+_BUNDLED = Path(mpl.get_data_path()) / "fonts" / "ttf"
+# Comes with matplotlib; has the odd symbol ours lacks.
+_FALLBACK = FontFamily(
+    "DejaVu Sans", MappingProxyType({"Regular": _BUNDLED / "DejaVuSans.ttf", "Bold": _BUNDLED / "DejaVuSans-Bold.ttf"})
 )
+_DRAWN_WITH = (fonts.SANS, _FALLBACK)
+
+DOTS_PER_INCH = 200  # what journals ask of a picture that is not a photograph at the least
 
 # Blue and vermilion stay apart for every common colour blindness, and the vermilion is the darker one in print
 # without colour. Colour never stands alone: each verdict also has a marker and a word.
@@ -43,7 +48,6 @@ PALETTE: Mapping[str, str] = MappingProxyType(
     }
 )
 MARKERS: Mapping[str, str] = MappingProxyType({"met": "o", "not_met": "X", "undecided": "s", "plain": "o"})
-WORDS: Mapping[str, str] = MappingProxyType({"met": "达标", "not_met": "未达标", "undecided": "无法判定"})
 GROUP_COLOURS = (
     "#332288",
     "#2A9D8F",
@@ -61,8 +65,9 @@ GROUP_COLOURS = (
 
 _SETTINGS: Mapping[str, object] = MappingProxyType(
     {
-        "font.family": [FONT_FAMILY, FALLBACK_FAMILY],  # the list itself: matplotlib then falls back glyph by glyph
-        "font.sans-serif": [FONT_FAMILY, FALLBACK_FAMILY],
+        # The list itself, not the word sans-serif: matplotlib then falls back glyph by glyph.
+        "font.family": [family.name for family in _DRAWN_WITH],
+        "font.sans-serif": [family.name for family in _DRAWN_WITH],
         "mathtext.fontset": "dejavusans",
         "axes.unicode_minus": True,
         "pdf.fonttype": 42,  # matplotlib 3.11 sizes PDF subsets by ps.fonttype: the two have to be equal
@@ -97,10 +102,15 @@ _SETTINGS: Mapping[str, object] = MappingProxyType(
 )
 
 
+def verdict_words() -> dict[str, str]:
+    """Verdicts in the words of the report's language, in the order in which legends list them."""
+    return {"met": say("达标"), "not_met": say("未达标"), "undecided": say("无法判定")}
+
+
 def _register_fonts() -> None:
     """Make the package's fonts known to matplotlib, unless they are."""
     known = {entry.fname for entry in font_manager.fontManager.ttflist}
-    for path in FONT_FILES:
+    for path in fonts.SANS.files.values():
         if str(path) not in known:
             font_manager.fontManager.addfont(str(path))
 
@@ -116,42 +126,29 @@ def use_style() -> None:
     mpl.rcParams.update(_SETTINGS)
 
 
-@functools.cache
-def _drawable(family: str) -> frozenset[int]:
-    """Code points a family can draw, in regular as well as in bold; empty for a family that is not ours to judge."""
-    bundled = Path(mpl.get_data_path()) / "fonts" / "ttf"
-    files = {FONT_FAMILY: FONT_FILES, FALLBACK_FAMILY: (bundled / "DejaVuSans.ttf", bundled / "DejaVuSans-Bold.ttf")}
-    maps = [frozenset(FT2Font(str(path)).get_charmap()) for path in files.get(family, ())]
-    return frozenset.intersection(*maps) if maps else frozenset()
-
-
 def missing_glyphs(text: str) -> str:
-    """Return the characters of ``text`` that cannot be drawn, each once, in order of appearance.
+    """Return the characters of ``text`` that no figure can draw, each once, in order of appearance.
 
     A character can be drawn if the package's font or DejaVu Sans has it in both weights; a line break is no
     character.
     """
-    return _missing(text, (FONT_FAMILY, FALLBACK_FAMILY))
+    return fonts.missing_glyphs(text, _DRAWN_WITH)
 
 
-def _missing(text: str, families: Iterable[str]) -> str:
-    drawable = frozenset({ord("\n")}).union(*(_drawable(family) for family in families))
-    return "".join(dict.fromkeys(c for c in text if ord(c) not in drawable))
-
-
-def _families(text: Text) -> list[str]:
-    """Font families a text asks for, with ``sans-serif`` replaced by what it stands for."""
+def _families(text: Text) -> list[FontFamily]:
+    """Font families of ours that a text asks for, with ``sans-serif`` replaced by what it stands for."""
     named = text.get_fontfamily()
-    return [f for n in named for f in (mpl.rcParams["font.sans-serif"] if n == "sans-serif" else [n])]
+    names = {f for n in named for f in (mpl.rcParams["font.sans-serif"] if n == "sans-serif" else [n])}
+    return [family for family in _DRAWN_WITH if family.name in names]
 
 
 def _undrawable(text: Text) -> str:
     """Characters of a text that would come out as boxes; formulas between dollar signs are set in DejaVu Sans."""
     pieces = re.split(r"(?<!\\)\$", text.get_text())
     if len(pieces) % 2 == 0 or not text.get_parse_math():  # a lone dollar sign is just a dollar sign
-        return _missing(text.get_text(), _families(text))
+        return fonts.missing_glyphs(text.get_text(), _families(text))
     plain, formulas = "".join(pieces[::2]), "".join(pieces[1::2])
-    return _missing(plain, _families(text)) + _missing(formulas, [FALLBACK_FAMILY])
+    return fonts.missing_glyphs(plain, _families(text)) + fonts.missing_glyphs(formulas, [_FALLBACK])
 
 
 def check_glyphs(figure: Figure, *, where: str) -> None:
@@ -180,26 +177,17 @@ def check_glyphs(figure: Figure, *, where: str) -> None:
 
 
 def _refuse(bad: str, text: str, where: str) -> None:
-    missing = missing_glyphs(bad)
-    names = "、".join(f"{c if c.isprintable() else '不可见字符'}（U+{ord(c):04X}）" for c in missing or bad)
-    if missing:
-        raise InputError(
-            "图中有字体画不出的字",
-            where=f"{where}，文字“{text}”",
-            found=names,
-            expected="随软件提供的字体（GB2312 及全国省市县乡地名用字）或 DejaVu Sans 中有的字符",
-            fix="请核对是否为错字、表情符号或私用区造字；如确为生僻字，请在原始数据中改用通用写法并注明",
-        )
+    fonts.check_drawable(text, where=where, families=_DRAWN_WITH)
     raise InputError(
         "图中的中文没有用随软件提供的字体，会显示为方框",
         where=f"{where}，文字“{text}”",
-        found=names,
+        found=fonts.named_characters(bad),
         expected=f"正文字体为 {FONT_FAMILY}，且中文不写在 $…$ 公式内",
         fix="请在 seaborn.set_theme 等样式设置之后再调用 use_style()，然后重新画图",
     )
 
 
-def figure_png(figure: Figure, *, dpi: int = 160, where: str = "图") -> tuple[bytes, int, int]:
+def figure_png(figure: Figure, *, dpi: int = DOTS_PER_INCH, where: str = "图") -> tuple[bytes, int, int]:
     """Turn a figure into a PNG picture and close it, so that a notebook does not show it a second time.
 
     Parameters

@@ -9,11 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from qbresearch.exhibits.style import WORDS
+from qbresearch.exhibits.style import verdict_words
+from qbresearch.language import say
 
 ABSENT = "—"
-NOTHING = "无"
-VERDICT_WORDS = {**WORDS, "": ABSENT}
 FRAGILE_MARK = "▲"
 DECIMALS_BELOW = 1000
 SMALLEST_SHOWN = 0.1
@@ -58,7 +57,7 @@ def report_table(frame: pd.DataFrame, columns: Iterable[Column], *, tone: str | 
     heads = tuple({"label": c.label, "align": c.align} for c in columns)
     if frame.empty:
         # A table that says 无 is read; one without rows looks like a fault.
-        return ReportTable(heads, ((NOTHING, *[""] * (len(columns) - 1)),))
+        return ReportTable(heads, ((say("无"), *[""] * (len(columns) - 1)),))
     cells = [[c.write(v) for v in frame[c.name]] for c in columns]
     tones = tuple(str(v) or "plain" for v in frame[tone]) if tone else ()
     return ReportTable(heads, tuple(zip(*cells, strict=True)), tones)
@@ -110,7 +109,7 @@ def percent(name: str, label: str, decimals: int = 1) -> Column:
 
 def verdict(name: str, label: str) -> Column:
     """Verdicts as words."""
-    return Column(name, label, lambda v: VERDICT_WORDS[v], "center")
+    return Column(name, label, lambda v: ({"": ABSENT} | verdict_words())[v], "center")
 
 
 def mark(name: str, label: str) -> Column:
@@ -172,7 +171,11 @@ def suppress_small(
 
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
-STARS_NOTE = "括号内为标准误；* p<0.05，** p<0.01，*** p<0.001（双侧 t 检验，未作多重比较校正）。"
+
+
+def stars_note() -> str:
+    """What the stars and the numbers in brackets of :func:`side_by_side` mean."""
+    return say("括号内为标准误；* p<0.05，** p<0.01，*** p<0.001（双侧 t 检验，未作多重比较校正）。")
 
 
 def side_by_side(estimates: pd.DataFrame, *, decimals: int = 3) -> ReportTable:
@@ -199,7 +202,7 @@ def side_by_side(estimates: pd.DataFrame, *, decimals: int = 3) -> ReportTable:
         [{"label": label} | {model: cells.get((label, model), "") for model in models}
          for label in dict.fromkeys(estimates["label"])]
     )  # fmt: skip
-    return report_table(rows, [text("label", "变量"), *(Column(m, m, str, "right") for m in models)])
+    return report_table(rows, [text("label", say("变量")), *(Column(m, m, str, "right") for m in models)])
 
 
 def _stars(p: float) -> str:

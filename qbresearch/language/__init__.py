@@ -8,9 +8,11 @@ here: the cited data have them in every language, see :func:`label_of`.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,34 @@ def use_language(language: str) -> None:
     _current.set(check_choice(language, LANGUAGES, name="语言", where="参数 language"))
 
 
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Write in this language inside a ``with`` block, and in the former one after it."""
+    before = _current.get()
+    use_language(language)
+    try:
+        yield
+    finally:
+        _current.set(before)
+
+
 def current_language() -> str:
     """The language in force, ``zh`` unless :func:`use_language` has set another."""
     return _current.get()
+
+
+class _Count(int):
+    """A whole number that a noun agrees with: ``{n:school|schools}`` gives ``1 school``, ``2 schools``."""
+
+    def __format__(self, form: str) -> str:
+        if "|" not in form:
+            return super().__format__(form)
+        one, several = form.split("|")
+        return f"{int(self)} {one if self == 1 else several}"
+
+
+def _counting(value: object) -> object:
+    return _Count(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def say(chinese: str, /, **values: object) -> str:
@@ -49,7 +76,8 @@ def say(chinese: str, /, **values: object) -> str:
     chinese : str
         The text in Chinese; places are those of :meth:`str.format`.
     **values
-        What stands in the places.
+        What stands in the places. Where it is a whole number, a catalogue may let the noun agree with it:
+        ``{n:school|schools}``.
 
     Raises
     ------
@@ -58,17 +86,30 @@ def say(chinese: str, /, **values: object) -> str:
     """
     language = _current.get()
     text = chinese if language == CHINESE else catalogue(language)[chinese]
-    return text.format(**values) if values else text
+    return text.format(**{name: _counting(value) for name, value in values.items()}) if values else text
 
 
-def label_of(named: Any) -> str:
-    """The label of a cited entry in the language in force: its attribute ``label_zh`` or ``label_en``."""
-    return str(getattr(named, f"label_{_current.get()}"))
+def label_of(named: Any, what: str = "label") -> str:
+    """The label of a cited entry in the language in force: its attribute ``label_zh`` or ``label_en``.
+
+    ``what`` names another text that the entry has in every language (``short``, ``unit``, ``row``, …).
+    """
+    return str(getattr(named, f"{what}_{_current.get()}"))
 
 
 def listed(words: Iterable[object]) -> str:
     """Words one after the other: ``甲、乙`` in Chinese, ``a, b`` elsewhere."""
     return ("、" if _current.get() == CHINESE else ", ").join(map(str, words))
+
+
+def clauses(parts: Iterable[object]) -> str:
+    """Parts of one sentence one after the other: ``甲；乙`` in Chinese, ``a; b`` elsewhere."""
+    return ("；" if _current.get() == CHINESE else "; ").join(map(str, parts))
+
+
+def series(parts: Iterable[object]) -> str:
+    """Parts of one clause one after the other: ``甲，乙`` in Chinese, ``a, b`` elsewhere."""
+    return ("，" if _current.get() == CHINESE else ", ").join(map(str, parts))
 
 
 def joined(sentences: Iterable[str]) -> str:

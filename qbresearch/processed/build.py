@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.errors import InputError
+from qbresearch.language import speaking
 from qbresearch.processed.store import (
     Recipe,
     provenance_path,
@@ -124,6 +125,12 @@ def build_source(
     return BuildResult(source_id, "built", len(table), problems)
 
 
+def _english(source: Source) -> dict[str, str]:
+    """The facts of the passport that reports print, as English reports print them."""
+    with speaking("en"):
+        return {"title": source.said("title"), "description": source.describe(), "licence": source.said("licence")}
+
+
 def _write(project: Project, source: Source, recipe: Recipe, table: pd.DataFrame, problems: pd.DataFrame) -> None:
     first = [place.first for place in table["_place"]]
     data = table.drop(columns="_place").rename(columns={"_file": "source_file"})
@@ -156,5 +163,6 @@ def _write(project: Project, source: Source, recipe: Recipe, table: pd.DataFrame
             "years": years,
             "problems": problems.to_dict("records"),
             "recipe": recipe.to_dict(),
+            "english": _english(source),
         },
     )

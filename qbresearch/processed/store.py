@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from qbresearch.errors import InputError, check_choice
+from qbresearch.language import CHINESE, current_language
 from qbresearch.project import Project
 from qbresearch.provenance import code_sha256, file_sha256
 from qbresearch.raw.reading import PROBLEM_COLUMNS
@@ -49,6 +50,12 @@ class TableProvenance:
     years: Mapping[str, list[int]]
     problems: list[dict[str, Any]]
     recipe: Recipe
+    english: Mapping[str, str] = field(default_factory=dict)
+
+    def said(self, what: str) -> str:
+        """``title``, ``description`` or ``licence`` in the report's language; in Chinese where there is no other."""
+        chinese = str(getattr(self, what))
+        return chinese if current_language() == CHINESE else self.english.get(what, chinese)
 
     @property
     def simulated(self) -> bool:

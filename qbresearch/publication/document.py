@@ -1,210 +1,128 @@
-"""Executed notebooks become one document: sections, numbered tables and figures, resolved cross references.
+"""Executed notebooks become one document: sections, numbered exhibits, resolved references, citations and notes.
 
 Only text cells and outputs that carry a typed block reach a document; code, printed text and raw HTML never do.
-Tables and figures are numbered through the whole report; headings below a section are numbered the Chinese way.
-A document holds texts, not markup: turning it into a page is the work of :mod:`qbresearch.publication.html`.
+Tables, figures, equations, citations and notes are numbered through the whole report, headings below their section.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from os.path import commonprefix
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import mistune
 from nbformat import NotebookNode
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import (
     BLOCK_MIME,
-    TONES,
+    EquationBlock,
     FigureBlock,
     FindingBlock,
     OpeningBlock,
     RecordBlock,
     TableBlock,
 )
-from qbresearch.publication.wording import chinese_number, school_year_label
+from qbresearch.fonts import check_drawable
+from qbresearch.language import CHINESE, listed, say, speaking
+from qbresearch.publication.appendix import build_appendix
+from qbresearch.publication.bibliography import DEFAULT_EDITION, Citations
+from qbresearch.publication.bundles import Block, read_block
+from qbresearch.publication.formulas import parse_formula
+from qbresearch.publication.model import (
+    EARLIEST,
+    STAGE_ORDER,
+    Document,
+    Equation,
+    Exhibit,
+    Finding,
+    Heading,
+    Item,
+    Reference,
+    Section,
+    Work,
+    section_order,
+    texts_of,
+)
+from qbresearch.publication.prose import Place, Token, items_of, read_markdown
+from qbresearch.publication.references import (
+    KINDS,
+    Numbering,
+    Resolver,
+    exhibit_word,
+    label_of_target,
+    work_anchor,
+)
+from qbresearch.publication.wording import (
+    heading_number,
+    school_year_label,
+    section_number,
+)
+from qbresearch.rules.works import load_works
 
-STAGE_ORDER = {"primary": 0, "junior": 1}
-STAGE_LABELS = {"primary": "小学", "junior": "初中"}
-TOPIC = "义务教育优质均衡发展研究报告"
 VERDICTS = ("not_met", "undecided", "met")
 STAGE_KEYS = (
     "stage", "stage_label", "county_name", "prefecture", "school_year", "standard_label", "verdict", "schools",
     "schools_met", "largest_cv", "largest_cv_label", "cv_over_cap", "indicators", "rule_unverified", "row", "counter",
 )
-WIDE_COLUMNS = 9
-_SHORTEST_TITLE = 4
+RESOURCES, CROSS_COUNTY = "resources", "cross-county"
 HIDDEN_TAG = "remove-cell"
-_BLOCKS = {block.kind: block for block in (OpeningBlock, TableBlock, FigureBlock, FindingBlock, RecordBlock)}
-_BLOCK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_REFERENCE = r"@(?P<reference_kind>tbl|fig)-(?P<reference_id>[A-Za-z0-9_-]*)(?: (?=[\u2e80-\u9fff]))?"
-_HAN = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f“”‘’…—\U00020000-\U0003ffff]")
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-
-Token = dict[str, Any]
+LANGUAGE_TAG = "lang-"
+ALL_LANGUAGES = "lang-all"
+_SHORTEST_TITLE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A cell of a notebook, counted from 1 over all cells, as an error message names it."""
-
-    notebook: str
-    cell: int
-
-    def __str__(self) -> str:
-        return f"笔记本 {self.notebook}，第 {self.cell} 个单元格"
+def stage_labels() -> dict[str, str]:
+    """What the two stages of compulsory education are called."""
+    return {"primary": say("小学"), "junior": say("初中")}
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A resolved cross reference: what it reads (``表1``) and where it leads."""
-
-    label: str
-    anchor: str
-
-
-Words = tuple[str | Reference, ...]
+def topics() -> dict[str, str]:
+    """What reports of the usual kinds are about; others go by what their sections have in common."""
+    return {
+        RESOURCES: say("义务教育优质均衡发展研究报告"),
+        "quality-monitoring": say("义务教育质量监测结果研究报告"),
+        "resource-quality-link": say("学校资源配置与学业成绩关联研究"),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A numbered heading below a section; ``depth`` counts from 1, ``words`` are Markdown tokens."""
-
-    number: str
-    words: tuple[Token, ...]
-    text: str
-    depth: int
-    anchor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Prose:
-    """Paragraphs, lists and the like, as Markdown tokens without raw HTML or pictures."""
-
-    tokens: tuple[Token, ...]
+def kind_labels() -> dict[str, str]:
+    """What the kinds of report are called; other kinds go by the name of their notebook."""
+    return {
+        RESOURCES: say("资源配置"),
+        CROSS_COUNTY: say("县际比较"),
+        "quality-monitoring": say("质量监测"),
+        "resource-quality-link": say("资源与质量的关联"),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Exhibit:
-    """A numbered table or figure; ``notes`` have their cross references resolved."""
-
-    label: str
-    anchor: str
-    block: TableBlock | FigureBlock
-    notes: tuple[Words, ...]
-
-    @property
-    def wide(self) -> bool:
-        """Whether the table needs a landscape page on paper."""
-        return isinstance(self.block, TableBlock) and len(self.block.columns) > WIDE_COLUMNS
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Sentences generated from results, with their tone; ``key`` ones also stand in the summary."""
-
-    words: Words
-    tone: str
-    key: bool
-
-
-Item = Heading | Prose | Exhibit | Finding
+def _keywords(kind: str) -> tuple[str, ...]:
+    known = {
+        RESOURCES: (say("义务教育"), say("优质均衡"), say("资源配置"), say("校际差异系数")),
+        CROSS_COUNTY: (say("义务教育"), say("优质均衡"), say("县际比较"), say("校际差异系数")),
+        "quality-monitoring": (say("义务教育质量监测"), say("校际差异率"), say("组内相关系数"), say("多层模型")),
+        "resource-quality-link": (say("资源配置"), say("学业质量"), say("多层模型"), say("稳健性检验")),
+    }
+    return known.get(kind, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One job of a report: its executed notebook, or why there is none.
 
-    ``heading`` names the section when the notebook cannot (it is what the template calls itself).
+    ``heading`` names the section when the notebook cannot (it is what the template calls itself); ``finished`` is when
+    the notebook had run, as ISO 8601 has it, or empty.
     """
 
     job: Mapping[str, Any]
     heading: str
     notebook: NotebookNode | None = None
     refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One notebook of the report; ``refusal`` says why it has no content, if it has none."""
-
-    number: str
-    anchor: str
-    title: str
-    job: Mapping[str, Any]
-    items: tuple[Item, ...] = ()
-    opening: OpeningBlock | None = None
-    records: tuple[RecordBlock, ...] = ()
-    refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A whole report, ready to be written in any format."""
-
-    title: str
-    topic: str
-    subtitle: str
-    run_id: str
-    county_code: str
-    county_name: str
-    school_year: str
-    source_id: str
-    sections: tuple[Section, ...]
-    stages: tuple[Mapping[str, Any], ...]
-    packages: Mapping[str, str]
-    code_sha256: str
-
-    @property
-    def simulated(self) -> bool:
-        """Whether any section rests on simulated data."""
-        return any(section.opening is not None and section.opening.simulated for section in self.sections)
-
-    @property
-    def cautions(self) -> tuple[str, ...]:
-        """What a reader must know first, each sentence once, in the order of the sections."""
-        return tuple(dict.fromkeys(c for s in self.sections if s.opening is not None for c in s.opening.cautions))
-
-    @property
-    def summary(self) -> tuple[Finding, ...]:
-        """The key findings, each once: stage by stage, verdicts (the later notebook) before what they rest on."""
-        ordered = sorted(reversed(self.sections), key=lambda section: section_order(section.job)[1:3])
-        items = (item for section in ordered for item in section.items)
-        return tuple(dict.fromkeys(item for item in items if isinstance(item, Finding) and item.key))
-
-    @property
-    def missing(self) -> tuple[Section, ...]:
-        """Sections that could not be made."""
-        return tuple(section for section in self.sections if section.refusal)
-
-
-@dataclass(slots=True)
-class _Counter:
-    """Numbers given so far: tables and figures through the report, headings within a section."""
-
-    tables: int = 0
-    figures: int = 0
-
-    def number(self, block: TableBlock | FigureBlock) -> tuple[str, str]:
-        """Label and anchor of the next table or figure."""
-        if isinstance(block, TableBlock):
-            self.tables += 1
-            return f"表{self.tables}", f"tbl-{self.tables}"
-        self.figures += 1
-        return f"图{self.figures}", f"fig-{self.figures}"
-
-
-def section_order(job: Mapping[str, Any]) -> tuple[str, int, str, str]:
-    """Sort key of a job in its report: notebook, then primary before junior before other stages, then name."""
-    stage = str(job["parameters"].get("stage", ""))
-    return str(job["notebook"]), STAGE_ORDER.get(stage, len(STAGE_ORDER)), stage, str(job["name"])
+    finished: str = ""
 
 
 def error_cell(notebook: NotebookNode) -> int | None:
@@ -215,48 +133,93 @@ def error_cell(notebook: NotebookNode) -> int | None:
     return None
 
 
+def is_linked(job: Mapping[str, Any]) -> bool:
+    """Whether a job studies results beside resources: such a study is a report of its own."""
+    return "design_id" in job["parameters"]
+
+
+def report_kind(job: Mapping[str, Any]) -> str:
+    """The kind of the report a job belongs to: resources of a county, cross-county, or its notebook's own study."""
+    if is_linked(job):
+        return re.sub(r"^[0-9]+-", "", Path(str(job["notebook"])).stem)
+    return RESOURCES if job["parameters"].get("county_code") else CROSS_COUNTY
+
+
+def report_language(job: Mapping[str, Any]) -> str:
+    """The language a job was run in; notebooks without the parameter speak Chinese."""
+    return str(job["parameters"].get("language", CHINESE))
+
+
 def build_document(
-    parts: Sequence[Part], *, run_id: str, packages: Mapping[str, str], code_sha256: str = ""
+    parts: Sequence[Part],
+    *,
+    run_id: str,
+    packages: Mapping[str, str],
+    code_sha256: str = "",
+    edition: str = DEFAULT_EDITION,
+    cover: Mapping[str, Any] = MappingProxyType({}),
 ) -> Document:
-    """Assemble the parts of one report, in the order of :func:`section_order`, into a document.
+    """Assemble the parts of one report, in the order of :func:`section_order`, into a document in their language.
 
     Parameters
     ----------
     parts : sequence of Part
-        At least one with a notebook.
+        At least one with a notebook; all in one language.
     run_id : str
         Batch the parts come from.
     packages : mapping
         Versions of the packages the numbers depend on.
     code_sha256 : str
         Checksum of the code the numbers come from.
+    edition : str
+        Edition of GB/T 7714 that references are written by.
+    cover : mapping
+        ``authors``, ``institution`` and ``date`` for the title page, as far as they are known.
 
     Raises
     ------
     InputError
-        A cross reference leads nowhere, a block is malformed, or a notebook has no opening block.
+        A reference or citation leads nowhere, a block is malformed, a formula cannot be set, a notebook has no opening
+        block, or a text holds a character that the fonts cannot draw.
     """
-    counter = _Counter()
     ordered = sorted(parts, key=lambda part: section_order(part.job))
-    sections = tuple(_section(part, index, counter) for index, part in enumerate(ordered, start=1))
+    with speaking(report_language(ordered[0].job)):
+        document = _document(ordered, run_id, packages, code_sha256, edition, cover)
+    for place, text in texts_of(document):
+        check_drawable(text, where=f"报告《{document.title}》{place}")
+    return document
+
+
+def _document(
+    parts: Sequence[Part],
+    run_id: str,
+    packages: Mapping[str, str],
+    code_sha256: str,
+    edition: str,
+    cover: Mapping[str, Any],
+) -> Document:
+    numbering = Numbering(Citations(load_works(), edition=edition))
+    sections = tuple(_section(part, index, numbering) for index, part in enumerate(parts, start=1))
     shown = [section for section in sections if section.opening is not None]
     if not shown:
         raise ValueError("a report needs at least one part with a notebook")
     asked = {key: str(value) for key, value in shown[0].job["parameters"].items()}
-    county_code = asked.get("county_code", "")
+    county_code, kind = asked.get("county_code", ""), report_kind(shown[0].job)
     stages = merge_stages(_county_records(shown)) if county_code else ()
     county_name = _county_name(shown) if county_code else ""
     years = {str(section.job["parameters"].get("school_year", "")) for section in sections}
     school_year = years.pop() if len(years) == 1 else ""
-    subject = (county_name or f"县（代码 {county_code}）") if county_code else ""
-    # A name in Latin letters is set off from the year that follows it; a Chinese one is not.
-    subject += " " if subject and subject[-1].isascii() and subject[-1].isalnum() else ""
-    is_resource_report = bool(county_code) and not is_linked(shown[0].job)
-    topic = _topic(shown, stages) if is_resource_report else _common_title(shown)
+    about = _topic(kind, shown, stages)
     return Document(
-        title=f"{subject}{school_year_label(school_year)}{topic}",
-        topic=topic,
+        kind=kind,
+        language=report_language(shown[0].job),
+        title=_title(county_name, county_code, school_year_label(school_year), about),
+        topic=about,
         subtitle=_subtitle(stages),
+        cover=_cover(county_name, county_code, school_year, shown, run_id, cover),
+        authors=tuple(cover.get("authors", ())),
+        made=max((datetime.fromisoformat(part.finished) for part in parts if part.finished), default=EARLIEST),
+        keywords=_keywords(kind),
         run_id=run_id,
         county_code=county_code,
         county_name=county_name,
@@ -264,14 +227,46 @@ def build_document(
         source_id=asked.get("source_id", ""),
         sections=sections,
         stages=stages,
+        works=tuple(Work(number, work_anchor(number), text) for number, _, text in numbering.citations.entries()),
+        appendix=build_appendix(sections, _stage_names(shown), packages, code_sha256),
         packages=dict(packages),
         code_sha256=code_sha256,
     )
 
 
-def is_linked(job: Mapping[str, Any]) -> bool:
-    """Whether a job studies results beside resources: such a study is a report of its own."""
-    return "design_id" in job["parameters"]
+# the title page
+
+
+def _title(county_name: str, county_code: str, year: str, about: str) -> str:
+    if not county_code:
+        return say("{year}{topic}", year=year, topic=about) if year else about
+    subject = county_name or say("县（代码 {code}）", code=county_code)
+    # A name in Latin letters is set off from the year that follows it; a Chinese one is not.
+    gap = " " if subject[-1].isascii() and subject[-1].isalnum() else ""
+    return say("{county}{gap}{year}{topic}", county=subject, gap=gap, year=year, topic=about)
+
+
+def _cover(
+    county_name: str,
+    county_code: str,
+    school_year: str,
+    sections: Sequence[Section],
+    run_id: str,
+    given: Mapping[str, Any],
+) -> tuple[tuple[str, str], ...]:
+    named = county_name if county_name == county_code else say("{name}（{code}）", name=county_name, code=county_code)
+    sources = dict.fromkeys(str(s.job["parameters"].get("source_id", "")) for s in sections)
+    standards = dict.fromkeys(str(s.job["parameters"].get("standard_id", "")) for s in sections)
+    pairs = (
+        (say("编制单位"), given.get("institution", "")),
+        (say("日期"), given.get("date", "")),
+        (say("地区"), named if county_code else ""),
+        (say("学年"), school_year_label(school_year)),
+        (say("数据来源"), listed(filter(None, sources))),
+        (say("标准"), listed(filter(None, standards))),
+        (say("批次"), run_id),
+    )
+    return tuple((label, value) for label, value in pairs if value)
 
 
 def _county_name(sections: Iterable[Section]) -> str:
@@ -297,10 +292,6 @@ def merge_stages(records: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any
     return tuple(merged[name] for name in sorted(merged, key=lambda n: (STAGE_ORDER.get(n, len(STAGE_ORDER)), n)))
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _county_records(sections: Iterable[Section]) -> list[dict[str, Any]]:
     records = [record.values for section in sections for record in section.records if record.id == "county"]
     for values in records:
@@ -311,12 +302,13 @@ def _county_records(sections: Iterable[Section]) -> list[dict[str, Any]]:
 
 def _subtitle(stages: Sequence[Mapping[str, Any]]) -> str:
     standards = dict.fromkeys(str(s["standard_label"]) for s in stages if s["standard_label"])
-    return "依据" + "、".join(standards) if standards else ""
+    return say("依据{standards}", standards=listed(standards)) if standards else ""
 
 
-def _topic(sections: Sequence[Section], stages: Sequence[Mapping[str, Any]]) -> str:
-    """The official topic, unless records speak about the county and none of them judges it."""
-    return TOPIC if not stages or any(stage["verdict"] for stage in stages) else _common_title(sections)
+def _topic(kind: str, sections: Sequence[Section], stages: Sequence[Mapping[str, Any]]) -> str:
+    """The topic of the kind; records that speak about a county and do not judge it make no report of that name."""
+    unjudged = kind == RESOURCES and stages and not any(stage["verdict"] for stage in stages)
+    return _common_title(sections) if unjudged else topics().get(kind) or _common_title(sections)
 
 
 def _common_title(sections: Sequence[Section]) -> str:
@@ -325,15 +317,21 @@ def _common_title(sections: Sequence[Section]) -> str:
     return common if len(common) >= _SHORTEST_TITLE else sections[0].title
 
 
+def _stage_names(sections: Iterable[Section]) -> dict[str, str]:
+    """What the records call each stage: only they know what a set of indicators understands by ``all``."""
+    records = (record.values for section in sections for record in section.records)
+    return stage_labels() | {str(r["stage"]): str(r["stage_label"]) for r in records if r.get("stage") and r.get("stage_label")}
+
+
 # one notebook, one section
 
 
-def _section(part: Part, index: int, counter: _Counter) -> Section:
-    number, anchor = chinese_number(index), f"sec-{index}"
+def _section(part: Part, index: int, numbering: Numbering) -> Section:
+    number, anchor = section_number(index), f"sec-{index}"
     if part.notebook is None:
         return Section(number, anchor, part.heading, part.job, refusal=part.refusal)
     name = str(part.job["name"])
-    raw = list(_raw_items(part.notebook, name))
+    raw = list(_raw_items(part.notebook, name, report_language(part.job)))
     openings = [content for _, content in raw if isinstance(content, OpeningBlock)]
     if len(openings) != 1:
         raise InputError(
@@ -343,250 +341,94 @@ def _section(part: Part, index: int, counter: _Counter) -> Section:
             expected="1 个",
             fix="在参数单元格之后，用一个单元格输出开篇块",
         )
-    targets, labels = _number_exhibits(raw, counter)
-    items = _items(raw, targets, labels, anchor)
+    places = _number_exhibits(raw, numbering)
+    resolver = Resolver({key: reference for key, (reference, _) in places.items()}, numbering)
+    items = tuple(_numbered_headings(_items(raw, places, resolver), index, anchor))
     records = tuple(content for _, content in raw if isinstance(content, RecordBlock))
-    return Section(number, anchor, openings[0].title, part.job, tuple(items), openings[0], records)
+    return Section(number, anchor, openings[0].title, part.job, items, openings[0], records)
 
 
-def _raw_items(notebook: NotebookNode, name: str) -> Iterator[tuple[Place, Any]]:
+def _raw_items(notebook: NotebookNode, name: str, language: str) -> Iterator[tuple[Place, Block | list[Token]]]:
     """Blocks and Markdown tokens of the cells, in order, without the heading that only names the notebook."""
     titled = False
     for number, cell in enumerate(notebook.cells, start=1):
         place = Place(name, number)
-        if HIDDEN_TAG in cell.metadata.get("tags", ()):
+        tags = cell.metadata.get("tags", ())
+        if HIDDEN_TAG in tags:
             continue
-        if cell.cell_type == "markdown":
-            for token in _markdown(cell.source):
-                if token["type"] == "heading" and token["attrs"]["level"] == 1 and not titled:
-                    titled = True
-                    continue
-                yield place, token
+        if cell.cell_type == "markdown" and _speaks(tags, language):
+            tokens = read_markdown(cell.source)
+            if tokens and not titled and tokens[0]["type"] == "heading" and tokens[0]["attrs"]["level"] == 1:
+                titled, tokens = True, tokens[1:]
+            yield place, tokens
         for output in cell.get("outputs", ()):
             bundle = output.get("data", {})
             if BLOCK_MIME in bundle:
                 titled = True
-                yield place, _block(bundle, place)
+                yield place, read_block(bundle, place)
+
+
+def _speaks(tags: Sequence[str], language: str) -> bool:
+    """Whether a text cell belongs into a report of this language; cells without a tag are Chinese."""
+    named = [tag for tag in tags if tag.startswith(LANGUAGE_TAG)] or [f"{LANGUAGE_TAG}{CHINESE}"]
+    return ALL_LANGUAGES in named or f"{LANGUAGE_TAG}{language}" in named
 
 
 def _number_exhibits(
-    raw: Iterable[tuple[Place, Any]], counter: _Counter
-) -> tuple[dict[str, Reference], dict[int, Reference]]:
-    """References by ``tbl-ID`` / ``fig-ID``, and by identity of the block."""
-    targets: dict[str, Reference] = {}
-    labels: dict[int, Reference] = {}
+    raw: Iterable[tuple[Place, Any]], numbering: Numbering
+) -> dict[str, tuple[Reference, int]]:
+    """Reference and number of each table, figure and equation by ``tbl-ID``, ``fig-ID``, ``eq-ID``."""
+    found: dict[str, tuple[Reference, int]] = {}
     for place, block in raw:
-        if not isinstance(block, TableBlock | FigureBlock):
+        if not isinstance(block, TableBlock | FigureBlock | EquationBlock):
             continue
-        key = f"{'tbl' if isinstance(block, TableBlock) else 'fig'}-{block.id}"
-        if key in targets:
+        kind = KINDS[block.kind]
+        key = f"{kind}-{block.id}"
+        if key in found:
             raise InputError(
                 "同一笔记本里有两个相同的图表编号",
                 where=str(place),
                 found=f"@{key} 出现两次",
-                expected="同一笔记本内图、表的 id 各不相同",
+                expected="同一笔记本内图、表、公式的 id 各不相同",
                 fix="给其中一个换一个 id",
             )
-        targets[key] = labels[id(block)] = Reference(*counter.number(block))
-    return targets, labels
+        number = numbering.next(kind)
+        found[key] = Reference(label_of_target(kind, number), f"{kind}-{number}"), number
+    return found
 
 
 def _items(
-    raw: Sequence[tuple[Place, Any]], targets: Mapping[str, Reference], labels: Mapping[int, Reference], anchor: str
+    raw: Iterable[tuple[Place, Any]], places: Mapping[str, tuple[Reference, int]], resolver: Resolver
 ) -> Iterator[Item]:
-    headings = _HeadingNumbers([t["attrs"]["level"] for _, t in raw if isinstance(t, dict) and t["type"] == "heading"])
-    prose: list[Token] = []
     for place, content in raw:
-        if isinstance(content, dict) and content["type"] != "heading":
-            prose.append(_resolved(content, targets, place))
+        match content:
+            case list():
+                yield from items_of(content, resolver, place)
+            case FindingBlock():
+                yield Finding(resolver.line(content.text, place), content.tone, content.key)
+            case EquationBlock():
+                parse_formula(content.tex, display=True, where=str(place))
+                reference, number = places[f"eq-{content.id}"]
+                yield Equation(str(number), reference.anchor, content.tex, content.alt)
+            case TableBlock() | FigureBlock():
+                kind = KINDS[content.kind]
+                reference, number = places[f"{kind}-{content.id}"]
+                notes = tuple(resolver.line(note, place) for note in content.notes if note)
+                yield Exhibit(exhibit_word(kind), str(number), reference.anchor, content, notes)
+
+
+def _numbered_headings(items: Iterable[Item], section: int, anchor: str) -> Iterator[Item]:
+    """Headings get number, depth and anchor, the highest level found standing right below the section."""
+    items = list(items)
+    top = min((item.depth for item in items if isinstance(item, Heading)), default=1)
+    counts: list[int] = []
+    total = 0
+    for item in items:
+        if not isinstance(item, Heading):
+            yield item
             continue
-        if prose:
-            yield Prose(tuple(prose))
-            prose = []
-        if isinstance(content, dict):
-            yield headings.next(_resolved(content, targets, place), anchor)
-        elif isinstance(content, FindingBlock):
-            yield Finding(_words(content.text, targets, place), content.tone, content.key)
-        elif isinstance(content, TableBlock | FigureBlock):
-            notes = tuple(_words(note, targets, place) for note in content.notes if note)
-            yield Exhibit(labels[id(content)].label, labels[id(content)].anchor, content, notes)
-    if prose:
-        yield Prose(tuple(prose))
-
-
-class _HeadingNumbers:
-    """Numbers the headings of one section （一） 1. （1）, the highest level found standing right below the section."""
-
-    def __init__(self, levels: Sequence[int]) -> None:
-        self.top = min(levels, default=1)
-        self.counts: list[int] = []
-        self.total = 0
-
-    def next(self, token: Token, anchor: str) -> Heading:
-        depth = min(token["attrs"]["level"] - self.top + 1, len(self.counts) + 1, 4)
-        self.counts = [*self.counts[:depth], 0][:depth]
-        self.counts[-1] += 1
-        self.total += 1
-        count = self.counts[-1]
-        number = {1: f"（{chinese_number(count)}）" if count < 100 else "", 2: f"{count}. ", 3: f"（{count}）"}
-        children = tuple(token["children"])
-        return Heading(number.get(depth, ""), children, plain_text(children), depth, f"{anchor}-{self.total}")
-
-
-# Markdown
-
-
-def _parse_reference(inline: mistune.InlineParser, match: re.Match[str], state: mistune.InlineState) -> int:
-    state.append_token({"type": "reference", "raw": f"{match['reference_kind']}-{match['reference_id']}"})
-    return match.end()
-
-
-def _parse_strong(inline: mistune.InlineParser, match: re.Match[str], state: mistune.InlineState) -> int:
-    inner = state.copy()
-    inner.src = match.group("strong_text")
-    state.append_token({"type": "strong", "children": inline.render(inner)})
-    return match.end()
-
-
-def _chinese_markdown(md: mistune.Markdown) -> None:
-    """Cross references, and bold text that ends in Chinese punctuation.
-
-    A blank after a reference goes where Chinese follows; ``**重点：**`` before a letter, which plain Markdown leaves
-    as asterisks, is bold.
-    """
-    md.inline.register("reference", _REFERENCE, _parse_reference, before="link")
-    strong = r"\*\*(?P<strong_text>[^\s*](?:[^*\n]*[^\s*])?)\*\*(?!\*)"
-    md.inline.register("chinese_strong", strong, _parse_strong, before="emphasis")
-
-
-_MARKDOWN = mistune.create_markdown(renderer=None, plugins=["table", "math", _chinese_markdown])
-
-
-def _markdown(source: str) -> list[Token]:
-    tokens: list[Token] = _MARKDOWN(source)
-    return [token for token in tokens if token["type"] != "blank_line"]
-
-
-def plain_text(tokens: Iterable[Token]) -> str:
-    """The words of Markdown tokens without markup."""
-    parts = []
-    for token in tokens:
-        if "children" in token:
-            parts.append(plain_text(token["children"]))
-        elif token["type"] == "reference":
-            parts.append(token["attrs"]["reference"].label)
-        else:
-            parts.append(token.get("raw", ""))
-    return "".join(parts)
-
-
-def _resolved(token: Token, targets: Mapping[str, Reference], place: Place) -> Token:
-    """The token with references resolved and pictures refused, at any depth."""
-    if token["type"] == "image":
-        raise InputError(
-            "正文里不能直接放图片",
-            where=str(place),
-            found=f"图片 {token['attrs']['url'][:80]}",
-            expected="图片由代码单元格输出为图块（FigureBlock），带图题、说明和来源",
-            fix="删去 ![…](…)，改用绘图函数输出图块",
-        )
-    if token["type"] == "reference":
-        return {"type": "reference", "attrs": {"reference": _target(token["raw"], targets, place)}}
-    if "children" not in token:
-        return token
-    children = [_resolved(child, targets, place) for child in token["children"]]
-    return token | {"children": list(_joined_lines(children))}
-
-
-def _joined_lines(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Drop line ends between Chinese characters, where a browser would show a space."""
-    for index, token in enumerate(tokens):
-        if token["type"] == "softbreak" and 0 < index < len(tokens) - 1:
-            before, after = plain_text(tokens[index - 1 : index]), plain_text(tokens[index + 1 : index + 2])
-            if _HAN.match(before[-1:]) and _HAN.match(after[:1]):
-                continue
-        yield token
-
-
-def _words(text: str, targets: Mapping[str, Reference], place: Place) -> Words:
-    """A plain text cut at its cross references."""
-    words: list[str | Reference] = []
-    start = 0
-    for match in re.finditer(_REFERENCE, text):
-        key = f"{match['reference_kind']}-{match['reference_id']}"
-        words += [text[start : match.start()], _target(key, targets, place)]
-        start = match.end()
-    return tuple(word for word in (*words, text[start:]) if word)
-
-
-def _target(key: str, targets: Mapping[str, Reference], place: Place) -> Reference:
-    if key in targets:
-        return targets[key]
-    raise InputError(
-        "正文引用了不存在的图或表",
-        where=str(place),
-        found=f"@{key}",
-        expected="本笔记本中的 " + ("、".join(f"@{k}" for k in targets) or "（本笔记本没有图和表）"),
-        fix="改正引用的 id，或补上这张图（表）",
-    )
-
-
-# blocks
-
-
-def _block(bundle: Mapping[str, Any], place: Place) -> Any:
-    """The block an output carries, checked."""
-    data = dict(bundle[BLOCK_MIME])
-    kind = check_choice(data.pop("kind", None), tuple(_BLOCKS), name="块类型", where=str(place))
-    if kind == "figure":
-        data["png"] = _png(bundle, place)
-    try:
-        block = _BLOCKS[kind](**{key: _tupled(value) for key, value in data.items()})
-    except TypeError as error:
-        raise _malformed(place, f"{kind} 块的字段不符：{error}") from error
-    if isinstance(block, RecordBlock):
-        return RecordBlock(block.id, {key: _finite(value) for key, value in block.values.items()})
-    if isinstance(block, TableBlock | FigureBlock):
-        _check_exhibit(block, place)
-    if isinstance(block, FindingBlock):
-        check_choice(block.tone, TONES, name="语气", where=str(place))
-    return block
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(item) for item in value) if isinstance(value, list) else value
-
-
-def _check_exhibit(block: TableBlock | FigureBlock, place: Place) -> None:
-    if not _BLOCK_ID.fullmatch(block.id):
-        raise _malformed(place, f"id 为 {block.id!r}；id 只能用英文字母、数字、- 和 _")
-    if isinstance(block, FigureBlock):
-        if not block.alt.strip():
-            raise _malformed(place, f"图 {block.id} 没有替代文字（alt）")
-        return
-    if any(len(row) != len(block.columns) for row in block.rows):
-        raise _malformed(place, f"表 {block.id} 有的行与表头列数（{len(block.columns)}）不同")
-    if block.tones and len(block.tones) != len(block.rows):
-        raise _malformed(place, f"表 {block.id} 有 {len(block.rows)} 行、{len(block.tones)} 个 tones")
-    for tone in block.tones:
-        check_choice(tone, TONES, name="语气", where=str(place))
-
-
-def _png(bundle: Mapping[str, Any], place: Place) -> bytes:
-    try:
-        picture = base64.b64decode("".join(str(bundle.get("image/png", "")).split()), validate=True)
-    except binascii.Error as error:
-        raise _malformed(place, "图的 image/png 不是 base64") from error
-    if not picture.startswith(_PNG_START):
-        raise _malformed(place, "图块没有 PNG 图像")
-    return picture
-
-
-def _malformed(place: Place, found: str) -> InputError:
-    return InputError(
-        "笔记本输出的块不合格式",
-        where=str(place),
-        found=found,
-        expected="qbresearch.exhibits.blocks 中各类块的字段",
-        fix="用 qbresearch 的展示函数生成块，不要手工拼写",
-    )
+        depth = min(item.depth - top + 1, len(counts) + 1, 4)
+        counts = [*counts[:depth], 0][:depth]
+        counts[-1] += 1
+        total += 1
+        yield replace(item, number=heading_number(section, counts), depth=depth, anchor=f"{anchor}-{total}")

@@ -1,7 +1,8 @@
-"""The published reports of all runs become one index page.
+"""The published reports become a site: one page of all runs, and one page in each run's own folder.
 
-The page is complete in itself: style and script are inside the file, a content policy forbids every request, and every
-text is escaped by the template engine. Without the script it is a plain list.
+A page is complete in itself: style and script are inside the file, a content policy forbids every request, and every
+text is escaped by the template engine. Without the script it is a list grouped by prefecture. The site is in Chinese;
+reports in other languages are rows like the others.
 """
 
 from __future__ import annotations
@@ -10,49 +11,102 @@ import base64
 import hashlib
 import itertools
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jinja2
 import pypinyin
 from markupsafe import Markup
 
-from qbresearch.publication.document import STAGE_KEYS, STAGE_LABELS, VERDICTS
-from qbresearch.publication.html import TEMPLATES, page_environment
+from qbresearch.language import CHINESE, speaking
+from qbresearch.publication.document import VERDICTS as GRAVEST_FIRST
+from qbresearch.publication.document import kind_labels, stage_labels
 from qbresearch.publication.wording import school_year_label
 
+TEMPLATES = Path(__file__).parent / "templates"
+FORMATS = {"html": "网页", "pdf": "PDF", "docx": "Word"}  # in the order in which a name links to one of them
+VERDICTS = {"met": ("✓", "达标"), "not_met": ("×", "未达标"), "undecided": ("？", "无法判定")}
+LANGUAGES = {CHINESE: "中文", "en": "英文（English）"}
 _SEARCH_LENGTH = 96
 _PLACE_ENDINGS = "省市县区旗盟州"
 
+Row = dict[str, Any]
+
 
 def render_index(runs: Sequence[Mapping[str, Any]]) -> str:
-    """The index page of all published runs.
+    """The page of all published runs, to stand in the folder that holds the runs' folders.
 
     Parameters
     ----------
     runs : sequence of mapping
-        Contents of each run's ``published.json``: ``run_id``, ``title``, ``reports``, ``refused``.
+        Contents of each run's ``published.json``: ``run_id``, ``title``, ``reports``, ``refused``. A report's
+        ``files`` has an entry for each format it was written in.
     """
-    rows = [_index_row(report, str(run["run_id"])) for run in runs for report in run["reports"]]
-    rows.sort(key=lambda row: (bool(row["code"]), row["code"], row["year"], row["source"], row["run_id"], row["href"]))
-    refused = [{**report, "run_id": run["run_id"]} for run in runs for report in run["refused"]]
+    return _render(runs, run=None)
+
+
+def render_run_index(run: Mapping[str, Any]) -> str:
+    """The page of one run, to stand in the run's own folder, one below that of :func:`render_index`."""
+    return _render([run], run=run)
+
+
+def _render(runs: Sequence[Mapping[str, Any]], *, run: Mapping[str, Any] | None) -> str:
+    published = {str(one["run_id"]): one for one in runs}
+    titles = {run_id: str(one["title"] or run_id) for run_id, one in published.items()}
+    folders = {run_id: "" if run else f"{quote(run_id)}/" for run_id in published}
+    with speaking(CHINESE):
+        kinds, stages = kind_labels(), stage_labels()
+        rows = [_row(report, i, folders[i], stages) for i, one in published.items() for report in one["reports"]]
+    rows.sort(key=lambda row: (bool(row["code"]), row["code"], row["year"], row["source"], row["run"], row["href"]))
+    filters = _filters(rows, titles, kinds)
+    for row in rows:
+        row["filters"] = " ".join(_position(row[wanted["name"]], wanted["options"]) for wanted in filters)
     script = (TEMPLATES / "index.js").read_text(encoding="utf-8")
-    policy = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return page_environment().get_template("index.html.j2").render(
+    return _environment().get_template("index.html.j2").render(
         rows=rows,
-        refused=refused,
+        groups=_groups(rows),
+        run=run and {"id": str(run["run_id"]), "title": titles[str(run["run_id"])]},
+        runs=[{"href": folders[i], "title": title, "reports": _count(rows, "run", i)} for i, title in titles.items()],
+        titles=titles,
+        stages=stages,
+        refused=[{**report, "run": titles[i]} for i, one in published.items() for report in one["refused"]],
+        filters=filters,
         counties=len({row["code"] for row in rows if row["code"]}),
-        verdicts=[(v, sum(row["verdict"] == v for row in rows)) for v in ("met", "not_met", "undecided")],
-        years=sorted({row["year"] for row in rows if row["year"]}),
-        sources=sorted({row["source"] for row in rows if row["source"]}),
-        run_ids=sorted({row["run_id"] for row in rows}),
-        unverified=any(stage and stage["rule_unverified"] for row in rows for stage in row["stages"]),
+        verdicts=[(verdict, _count(rows, "verdict", verdict)) for verdict in VERDICTS],
+        simulated=_count(rows, "simulated", True),
+        unverified=any(stage["rule_unverified"] for row in rows for stage in row["stages"] if stage),
         more=any(row["stages"][2] and row["stages"][2]["verdict"] for row in rows),
+        origins=len({(row["source"], row["run"]) for row in rows}) > 1,
         script=Markup(script),
-        script_sha256=policy,
+        script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "css": Markup((TEMPLATES / "index.css").read_text(encoding="utf-8")),
+        "formats": FORMATS,
+        "words": {verdict: word for verdict, (_, word) in VERDICTS.items()},
+        "marks": {verdict: mark for verdict, (mark, _) in VERDICTS.items()},
+    }
+    return environment
+
+
+# searching
+
+
+@cache
 def search_key(name: str) -> str:
     """Pinyin and initials of a place name, every usual reading joined by blanks (``鄠邑区``: ``huyiqu … hyq …``).
 
@@ -76,32 +130,82 @@ def search_key(name: str) -> str:
     return key
 
 
-def _gravity(stage: Mapping[str, Any]) -> int:
-    return VERDICTS.index(stage["verdict"]) if stage["verdict"] else len(VERDICTS)
+def _filters(rows: Sequence[Row], titles: Mapping[str, str], kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The filters that can tell rows apart, each with its values and what a reader calls them."""
+    wanted: dict[str, tuple[str, Mapping[str, str]]] = {
+        "year": ("学年", {}),
+        "kind": ("报告种类", kinds),
+        "verdict": ("结论", {verdict: word for verdict, (_, word) in VERDICTS.items()}),
+        "source": ("数据来源", {}),
+        "run": ("批次", titles),
+        "language": ("语言", LANGUAGES),
+    }
+    filters = []
+    for name, (label, words) in wanted.items():
+        found = {row[name] for row in rows}
+        values = [*(value for value in words if value in found), *sorted(found.difference(words, [""]))]
+        if values and len(found) > 1:
+            filters.append({"name": name, "label": label, "options": {v: words.get(v, v) for v in values}})
+    return filters
 
 
-def _index_row(report: Mapping[str, Any], run_id: str) -> dict[str, Any]:
-    # Pages published by an earlier version say less about a stage.
-    stages = {stage["stage"]: dict.fromkeys(STAGE_KEYS) | stage for stage in report["stages"]}
-    other = min((s for n, s in stages.items() if n not in STAGE_LABELS), key=_gravity, default=None)
+def _position(value: str, options: Iterable[str]) -> str:
+    """Where a row stands among a filter's values; ``-`` if nowhere."""
+    values = list(options)
+    return str(values.index(value)) if value in values else "-"
+
+
+# rows
+
+
+def _count(rows: Iterable[Row], name: str, value: object) -> int:
+    return sum(row[name] == value for row in rows)
+
+
+def _groups(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows by prefecture, or by source where the data name none, in order of first appearance."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        place = row["prefecture"] or f"来源 {row['source']}" if row["code"] else "跨县报告"
+        groups.setdefault(place, []).append(row)
+    return [
+        {"label": label, "key": search_key(found[0]["prefecture"]), "rows": found} for label, found in groups.items()
+    ]
+
+
+def _row(report: Mapping[str, Any], run_id: str, folder: str, labels: Mapping[str, str]) -> Row:
+    stages = {stage["stage"]: stage for stage in report["stages"]}
+    other = min((s for n, s in stages.items() if n not in labels), key=_gravity, default=None)
     verdicts = [stage["verdict"] for stage in stages.values() if stage["verdict"]]
-    name = report["county_name"] or (f"县（代码 {report['county_code']}）" if report["county_code"] else "")
+    largest = max((s for s in stages.values() if s["largest_cv"] is not None), key=_largest, default=None)
+    code, known = report["county_code"], report["county_name"]
+    name = known or (f"县（代码 {code}）" if code else report["topic"] or report["title"])
+    links = [(kind, f"{folder}{quote(report['files'][kind]['file'])}") for kind in FORMATS if kind in report["files"]]
     return {
-        "href": f"{quote(run_id)}/{quote(report['file'])}",
-        "name": name or report["title"],
-        "key": search_key(report["county_name"] or report["title"]),
-        "code": report["county_code"],
-        "prefecture": report["prefecture"],
-        # Pages published by an earlier version have no topic.
-        "topic": report.get("topic", ""),
+        "href": links[0][1],
+        "links": links,
+        "name": name,
+        "key": search_key(known or name),
+        "code": code,
+        "prefecture": report["prefecture"] if code else "",
+        "topic": report["topic"] if report["topic"] != name else "",
+        "kind": report["kind"],
+        "language": report["language"],
         "year": school_year_label(report["school_year"]) if report["school_year"] else "",
         "source": report["source_id"],
-        "run_id": run_id,
-        "simulated": report["simulated"],
+        "run": run_id,
+        "simulated": bool(report["simulated"]),
         "missing": len(report["missing"]),
-        "stages": [stages.get("primary"), stages.get("junior"), other],
-        "verdict": min(verdicts, key=VERDICTS.index) if verdicts else "",
-        "largest": max(
-            (s for s in stages.values() if s["largest_cv"] is not None), key=lambda s: s["largest_cv"], default=None
-        ),
+        "stages": [*map(stages.get, labels), other],
+        "verdict": min(verdicts, key=GRAVEST_FIRST.index) if verdicts else "",
+        "largest": largest,
+        "largest_stage": largest and (labels.get(largest["stage"]) or largest["stage_label"] or largest["stage"]),
     }
+
+
+def _gravity(stage: Mapping[str, Any]) -> int:
+    return GRAVEST_FIRST.index(stage["verdict"]) if stage["verdict"] else len(GRAVEST_FIRST)
+
+
+def _largest(stage: Mapping[str, Any]) -> float:
+    return float(stage["largest_cv"])

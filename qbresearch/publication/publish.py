@@ -1,24 +1,21 @@
-"""Chooses what of a run may be published, writes its reports, and rebuilds the index of all runs.
+"""Writes every report of a run that may be written, in the formats asked for, and rebuilds the index of all runs.
 
-A job is used only if manifest and record both say it succeeded, agree with each other and with the notebook file,
-and the job is current. Whatever is refused is named with its reason in the report it belongs to, or in the index.
-Pages are prepared in a folder of their own and moved into place at the end, so an error leaves the old ones standing.
+Files are prepared in a folder of their own and moved into place at the end, so an error leaves the old ones standing.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import multiprocessing
 import os
-import re
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
 from filelock import FileLock
 
@@ -27,31 +24,26 @@ from qbresearch.batches.grid import MANIFEST
 from qbresearch.batches.runner import lock_run, read_manifest
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
-from qbresearch.provenance import json_sha256, text_sha256, write_json, write_text
-from qbresearch.publication.document import (
-    STAGE_LABELS,
-    VERDICTS,
-    Document,
-    Part,
-    build_document,
-    error_cell,
-    is_linked,
-    section_order,
+from qbresearch.provenance import write_bytes, write_json, write_text
+from qbresearch.publication.bibliography import DEFAULT_EDITION, EDITIONS
+from qbresearch.publication.document import VERDICTS, Document, build_document
+from qbresearch.publication.index import render_index, render_run_index
+from qbresearch.publication.selection import (
+    Job,
+    ReportKey,
+    load_part,
+    read_json,
+    refusal_by_records,
+    reports_of,
 )
-from qbresearch.publication.html import render_report
-from qbresearch.publication.index import render_index
 from qbresearch.publication.wording import school_year_label
+from qbresearch.publication.writers import FORMATS, PRESETS, write_report
 
-Job = dict[str, Any]
-Key = tuple[str, str, str, str]
 IsCurrent = Callable[[Job], str | None]
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
 
-PAGES = "html"
-RECORD_OF_PAGES = "published.json"
-STATUS_WORDS = {"succeeded": "成功", "failed": "失败", "pending": "待运行"}
+RECORD_OF_PUBLICATION = "published.json"
 _SHOWN_REFUSALS = 10
-_LONGEST_MESSAGE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +58,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class PublishedReport:
-    """One report that was written; ``file`` is relative to the run's folder, ``verdict`` the gravest of its stages."""
+    """One report that was written.
+
+    ``files`` are relative to the run's folder, by format; ``verdict`` is the gravest of its stages.
+    """
 
     slug: str
     title: str
-    file: str
+    kind: str
+    language: str
+    files: Mapping[str, Mapping[str, Any]]
     source_id: str
     county_code: str
     county_name: str
@@ -79,7 +76,6 @@ class PublishedReport:
     simulated: bool
     sections: int
     missing: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ class Publication:
         lines = [f"批次 {self.run_id}：写出 {len(self.reports)} 份报告，{len(self.refused)} 个任务未采用。"]
         lines += [f"  未采用 {refusal.job}：{refusal.reason}" for refusal in self.refused[:_SHOWN_REFUSALS]]
         if len(self.refused) > _SHOWN_REFUSALS:
-            lines.append(f"  ……另有 {len(self.refused) - _SHOWN_REFUSALS} 个，见 {RECORD_OF_PAGES}")
+            lines.append(f"  ……另有 {len(self.refused) - _SHOWN_REFUSALS} 个，见 {RECORD_OF_PUBLICATION}")
         return "\n".join([*lines, f"报告目录：{self.index_path}"])
 
     def __str__(self) -> str:
@@ -113,9 +109,17 @@ class Publication:
 
 
 def publish_run(
-    project: Project, run_id: str, *, is_current: IsCurrent, progress: Progress = iter
+    project: Project,
+    run_id: str,
+    *,
+    is_current: IsCurrent,
+    formats: Sequence[str] = FORMATS,
+    preset: str = PRESETS[0],
+    edition: str = DEFAULT_EDITION,
+    workers: int = 1,
+    progress: Progress = iter,
 ) -> Publication:
-    """Write every report of a run that can be written, then the index of all runs.
+    """Write every report of a run that can be written, then the index of the run and that of all runs.
 
     Parameters
     ----------
@@ -126,19 +130,34 @@ def publish_run(
     is_current : callable
         Takes a job of the manifest; returns ``None`` if its result is still what a run today would give, otherwise
         the reason in Chinese why it is not.
+    formats : sequence of {"html", "docx", "pdf"}
+        What to write. A format published before and not asked for now stays as long as its report's jobs are the same.
+    preset : {"academic", "gongwen"}
+        Layout of Word and PDF.
+    edition : {"2025", "2015"}
+        Edition of GB/T 7714 that references are written by.
+    workers : int
+        Processes that write reports.
     progress : callable, optional
         Takes the list of reports to write and returns an iterable over it, for a progress bar.
 
     Raises
     ------
     InputError
-        No such run, it is running just now, or a notebook breaks the form of a report (unknown cross reference,
-        malformed block). Then nothing is written and the pages of an earlier publication stay.
+        No such run, format, preset or edition; the run is running just now; or a notebook breaks the form of a report
+        (unknown cross reference, malformed block, undrawable character). Then nothing is written and the files of an
+        earlier publication stay.
     """
+    for format in formats:
+        check_choice(format, FORMATS, name="格式", where="--format")
+    check_choice(preset, PRESETS, name="版式", where="--preset")
+    check_choice(edition, EDITIONS, name="著录规则版本", where="--citations")
     folder = _run_folder(project, run_id)
+    style = _Style(tuple(dict.fromkeys(formats)), preset, edition)
     with FileLock(project.reports / ".publish.lock"), lock_run(folder, "发布"):
-        contents = _write_pages(project, folder, read_manifest(folder), is_current, progress)
-        write_json(folder / RECORD_OF_PAGES, contents)
+        contents = _write_reports(project, folder, is_current, style, workers, progress)
+        write_json(folder / RECORD_OF_PUBLICATION, contents)
+        write_text(folder / "index.html", render_run_index(contents))
         index_path = rebuild_index(project)
     return _publication(contents, index_path)
 
@@ -146,15 +165,12 @@ def publish_run(
 def rebuild_index(project: Project) -> Path:
     """Write ``reports/index.html`` from what each run has published, and return its path.
 
-    A page that has gone is left out; a page whose jobs were run again since is listed as not available.
+    A report whose files have gone is left out; one whose jobs were run again since is listed as not available.
     """
-    runs = [_standing(path) for path in sorted(project.reports.glob(f"*/{RECORD_OF_PAGES}"))]
+    runs = [_standing(path) for path in sorted(project.reports.glob(f"*/{RECORD_OF_PUBLICATION}"))]
     path = project.reports / "index.html"
     write_text(path, render_index(runs))
     return path
-
-
-# reading a run
 
 
 def _run_folder(project: Project, run_id: str) -> Path:
@@ -163,158 +179,75 @@ def _run_folder(project: Project, run_id: str) -> Path:
     return project.reports / run_id
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            "文件不是完整的 JSON",
-            where=f"{path} 第 {error.lineno} 行",
-            found=error.msg,
-            expected="由 qbresearch 写出、未经手工修改的文件",
-            fix="重新运行这一批次；若是发布记录，删去后重新发布",
-        ) from error
+# one report, in whatever process
 
 
-def _load_part(project: Project, folder: Path, job: Job, record: JobRecord | None, is_current: IsCurrent) -> Part:
-    """The job with its notebook, or with the reason why its notebook may not be used."""
-    heading = _heading(project, job)
-    output = folder / f"{job['name']}.ipynb"
-    refusal = _refusal_by_records(job, record) or ("" if output.is_file() else "缺少运行后的笔记本")
-    if refusal:
-        return Part(job, heading, refusal=refusal)
-    data = output.read_bytes()
-    if hashlib.sha256(data).hexdigest() != job["output_sha256"]:
-        return Part(job, heading, refusal="笔记本文件与运行记录的校验和不符，可能在运行之后被改动")
-    stale = is_current(job)
-    if stale is not None:
-        return Part(job, heading, refusal=f"结果已经过期（{stale}）")
-    notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
-    failed = error_cell(notebook)
-    if failed is not None:
-        return Part(job, heading, refusal=f"笔记本第 {failed} 个单元格的输出是错误")
-    return Part(job, heading, notebook)
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How reports are written."""
+
+    formats: tuple[str, ...]
+    preset: str
+    edition: str
 
 
-def _refusal_by_records(job: Job, record: JobRecord | None) -> str:
-    """Why manifest and record forbid using a job; empty if they do not."""
-    if job["status"] != "succeeded":
-        return _status_sentence(job["status"], record)
-    if record is None:
-        return "缺少运行记录"
-    if record.status != "succeeded":
-        return _status_sentence(record.status, record)
-    if not job["key"] or record.key != job["key"]:
-        return "运行记录与批次清单的任务标识不一致，两者不是同一次运行"
-    if not job["output_sha256"] or record.output_sha256 != job["output_sha256"]:
-        return "运行记录与批次清单的校验和不一致，两者不是同一次运行"
-    return ""
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One report to write; everything in it travels between processes."""
+
+    notebooks: Path
+    folder: Path
+    staging: Path
+    slug: str
+    key: ReportKey
+    jobs: tuple[Job, ...]
+    records: Mapping[str, JobRecord]
+    stale: Mapping[str, str]
+    packages: Mapping[str, str]
+    code_sha256: str
+    cover: Mapping[str, Any]
 
 
-def _status_sentence(status: object, record: JobRecord | None) -> str:
-    """The status in words, with the first line of what went wrong where it is known."""
-    word = STATUS_WORDS.get(str(status), str(status))
-    lines = str((record.error or {}).get("message") or "").split("\n") if record is not None else [""]
-    return f"任务的运行状态为“{word}”" + (f"（{lines[0][:_LONGEST_MESSAGE]}）" if lines[0] else "")
+def _write_one(task: _Task, style: _Style) -> dict[str, Any]:
+    """Write one report's files into the staging folder; its entry, or the reasons why there is none."""
+    parts = [
+        load_part(task.notebooks, task.folder, job, task.records.get(job["name"]), task.stale.get(job["name"]))
+        for job in task.jobs
+    ]
+    reasons = [
+        {"job": str(part.job["name"]), "heading": part.heading, "reason": part.refusal} for part in parts if part.refusal
+    ]
+    if len(reasons) == len(parts):
+        return _refused_entry(task.slug, task.key, reasons)
+    document = build_document(
+        parts,
+        run_id=task.folder.name,
+        packages=task.packages,
+        code_sha256=task.code_sha256,
+        edition=style.edition,
+        cover=task.cover,
+    )
+    files = {}
+    for format in style.formats:
+        data = write_report(document, format, preset=style.preset)
+        file = f"{format}/{task.slug}.{format}"
+        (task.staging / format).mkdir(exist_ok=True)
+        write_bytes(task.staging / file, data)
+        files[format] = {"file": file, "sha256": sha256(data).hexdigest(), "bytes": len(data)}
+    return _report_entry(task.slug, document, reasons, files)
 
 
-def _heading(project: Project, job: Job) -> str:
-    """What the template calls itself (its first heading), with the stage; else the template's name."""
-    name = Path(str(job["notebook"])).stem
-    template = project.notebooks / f"{name}.ipynb"
-    title = _first_heading(template) if template.is_file() else ""
-    stage = str(job["parameters"].get("stage", ""))
-    return (title or name) + (f"（{STAGE_LABELS.get(stage, stage)}）" if stage else "")
-
-
-def _first_heading(template: Path) -> str:
-    cells = _read_json(template).get("cells", [])
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    found = re.search(r"^# +(.+?)\s*#*$", "\n".join(texts), flags=re.MULTILINE)
-    return found[1] if found else ""
-
-
-# writing
-
-
-def _report_key(job: Job) -> Key:
-    """Source, county, year and kind of the report a job belongs to.
-
-    A job about several counties belongs to its source's report; a study of results (one that has a link design) is a
-    report of its own, named by its notebook.
-    """
-    asked = job["parameters"]
-    source, county, year = (str(asked.get(n, "")) for n in ("source_id", "county_code", "school_year"))
-    kind = Path(str(job["notebook"])).stem if is_linked(job) else ""
-    return (source, county, year if county or kind else "", kind)
-
-
-def _reports_of(jobs: Iterable[Job]) -> list[tuple[str, Key, list[Job]]]:
-    """Slug, key and jobs of each report, sorted; slugs that would clash get a piece of checksum."""
-    groups: dict[Key, list[Job]] = {}
-    for job in jobs:
-        groups.setdefault(_report_key(job), []).append(job)
-    plain = {key: _slug(key) for key in groups}
-    times = Counter(plain.values())
-    slugs = {key: slug if times[slug] == 1 else f"{slug}-{json_sha256(key)[:8]}" for key, slug in plain.items()}
-    return [(slugs[key], key, sorted(groups[key], key=section_order)) for key in sorted(groups)]
-
-
-def _slug(key: Key) -> str:
-    source, county, year, kind = key
-    text = "-".join(part for part in (source, county or "cross-county", year, kind) if part)
-    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
-
-
-def _write_pages(
-    project: Project, folder: Path, manifest: Mapping[str, Any], is_current: IsCurrent, progress: Progress
+def _report_entry(
+    slug: str, document: Document, missing: Sequence[Mapping[str, str]], files: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write the run's pages, remove those it no longer has, and return the contents of ``published.json``."""
-    reports: list[dict[str, Any]] = []
-    refused: list[dict[str, Any]] = []
-    records = read_records(folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".pages-") as staging:
-        for slug, key, jobs in progress(_reports_of(manifest["jobs"])):
-            parts = [_load_part(project, folder, job, records.get(job["name"]), is_current) for job in jobs]
-            reasons = [
-                {"job": str(part.job["name"]), "heading": part.heading, "reason": part.refusal}
-                for part in parts
-                if part.refusal
-            ]
-            if len(reasons) == len(parts):
-                refused.append(_refused_entry(slug, key, reasons))
-                continue
-            document = build_document(
-                parts,
-                run_id=folder.name,
-                packages=manifest.get("packages", {}),
-                code_sha256=str(manifest.get("code_sha256", "")),
-            )
-            page = render_report(document)
-            write_text(Path(staging) / f"{slug}.html", page)
-            reports.append(_report_entry(slug, document, reasons, text_sha256(page)))
-        _move_pages(Path(staging), folder / PAGES)
-    _name_refused(refused, reports)
-    return {"run_id": folder.name, "title": str(manifest.get("title", "")), "reports": reports, "refused": refused}
-
-
-def _move_pages(staging: Path, pages: Path) -> None:
-    pages.mkdir(exist_ok=True)
-    wanted = {page.name for page in staging.glob("*.html")}
-    for name in sorted(wanted):
-        os.replace(staging / name, pages / name)
-    for old in pages.glob("*.html"):
-        if old.name not in wanted:
-            old.unlink()
-
-
-def _report_entry(slug: str, document: Document, missing: Sequence[Mapping[str, str]], sha256: str) -> dict[str, Any]:
     used = [section.job for section in document.sections if not section.refusal]
     return {
         "slug": slug,
-        "file": f"{PAGES}/{slug}.html",
+        "files": dict(files),
         "title": document.title,
         "topic": document.topic,
+        "kind": document.kind,
+        "language": document.language,
         "source_id": document.source_id,
         "county_code": document.county_code,
         "county_name": document.county_name,
@@ -326,20 +259,108 @@ def _report_entry(slug: str, document: Document, missing: Sequence[Mapping[str, 
         "records": [record.to_dict() for section in document.sections for record in section.records],
         "jobs": [{name: job[name] for name in ("name", "key", "output_sha256")} for job in used],
         "missing": list(missing),
-        "sha256": sha256,
     }
 
 
-def _refused_entry(slug: str, key: Key, reasons: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    source, county, year, _ = key
+def _refused_entry(slug: str, key: ReportKey, reasons: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    county = f"县（代码 {key.county_code}）{school_year_label(key.school_year)}" if key.county_code else "跨县报告"
     return {
         "slug": slug,
-        "label": f"县（代码 {county}）{school_year_label(year)}" if county else "跨县报告",
-        "source_id": source,
-        "county_code": county,
-        "school_year": year,
+        "label": county,
+        "kind": key.kind,
+        "language": key.language,
+        "source_id": key.source_id,
+        "county_code": key.county_code,
+        "school_year": key.school_year,
         "reasons": list(reasons),
     }
+
+
+# all reports of a run
+
+
+def _write_reports(
+    project: Project, folder: Path, is_current: IsCurrent, style: _Style, workers: int, progress: Progress
+) -> dict[str, Any]:
+    """Write the run's reports, remove those it no longer has, and return the contents of ``published.json``."""
+    manifest, records = read_manifest(folder), read_records(folder)
+    before = _published_before(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".publish-") as staging:
+        tasks = [
+            _Task(
+                notebooks=project.notebooks,
+                folder=folder,
+                staging=Path(staging),
+                slug=slug,
+                key=key,
+                jobs=tuple(jobs),
+                records={job["name"]: records[job["name"]] for job in jobs if job["name"] in records},
+                stale=_stale(jobs, records, is_current),
+                packages=manifest.get("packages", {}),
+                code_sha256=str(manifest.get("code_sha256", "")),
+                cover=manifest.get("cover", {}),
+            )
+            for slug, key, jobs in reports_of(manifest["jobs"])
+        ]
+        entries = [entry for _, entry in zip(progress(tasks), _entries(tasks, style, workers), strict=True)]
+        reports = [_with_standing_formats(entry, before, folder) for entry in entries if "files" in entry]
+        refused = [entry for entry in entries if "files" not in entry]
+        _move_files(Path(staging), folder, reports)
+    _name_refused(refused, reports)
+    return {"run_id": folder.name, "title": str(manifest.get("title", "")), "reports": reports, "refused": refused}
+
+
+def _stale(jobs: Iterable[Job], records: Mapping[str, JobRecord], is_current: IsCurrent) -> dict[str, str]:
+    """Why jobs that could be used are no longer current, by name."""
+    usable = (job for job in jobs if not refusal_by_records(job, records.get(job["name"])))
+    return {job["name"]: reason for job in usable if (reason := is_current(job)) is not None}
+
+
+def _entries(tasks: Sequence[_Task], style: _Style, workers: int) -> Iterator[dict[str, Any]]:
+    """The entries of all reports in order; more than one worker only where there is more than one report."""
+    write = partial(_write_one, style=style)
+    if min(workers, len(tasks)) <= 1:
+        yield from map(write, tasks)
+        return
+    # Forked children of a process with threads can hang, and Windows has no fork at all.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield from pool.map(write, tasks)
+        except InputError:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _published_before(folder: Path) -> dict[str, dict[str, Any]]:
+    path = folder / RECORD_OF_PUBLICATION
+    return {report["slug"]: report for report in read_json(path)["reports"]} if path.is_file() else {}
+
+
+def _with_standing_formats(
+    entry: dict[str, Any], before: Mapping[str, Mapping[str, Any]], folder: Path
+) -> dict[str, Any]:
+    """The entry with the formats of an earlier publication that still show the same jobs."""
+    old = before.get(entry["slug"], {})
+    if old.get("jobs") != entry["jobs"] or old.get("missing") != entry["missing"]:
+        return entry
+    standing = {
+        format: file
+        for format, file in old.get("files", {}).items()
+        if format not in entry["files"] and (folder / file["file"]).is_file()
+    }
+    return entry | {"files": {format: file for format in FORMATS if (file := (standing | entry["files"]).get(format))}}
+
+
+def _move_files(staging: Path, folder: Path, reports: Iterable[Mapping[str, Any]]) -> None:
+    wanted = {file["file"] for report in reports for file in report["files"].values()}
+    for path in sorted(staging.glob("*/*")):
+        target = folder / path.relative_to(staging)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(path, target)
+    for format in FORMATS:
+        for old in (folder / format).glob(f"*.{format}"):
+            if old.relative_to(folder).as_posix() not in wanted:
+                old.unlink()
 
 
 def _name_refused(refused: Iterable[dict[str, Any]], reports: Iterable[Mapping[str, Any]]) -> None:
@@ -371,24 +392,20 @@ def _publication(contents: Mapping[str, Any], index_path: Path) -> Publication:
 
 def _standing(path: Path) -> dict[str, Any]:
     """What a run has published and still stands for."""
-    contents = _read_json(path)
+    contents = read_json(path)
     folder = path.parent
     manifest = folder / MANIFEST
     jobs = {job["name"]: job for job in read_manifest(folder)["jobs"]} if manifest.is_file() else {}
     reports, refused = [], list(contents["refused"])
     for report in contents["reports"]:
-        if not (folder / report["file"]).is_file():
-            continue
+        files = {name: file for name, file in report.get("files", {}).items() if (folder / file["file"]).is_file()}
         changed = [job["name"] for job in report["jobs"] if not _same_job(job, jobs.get(job["name"]))]
-        if not changed:
-            reports.append(report)
-            continue
-        key = (report["source_id"], report["county_code"], report["school_year"], "")
-        reason = "发布之后又重新运行过，请重新发布这一批次"
-        refused.append(
-            _refused_entry(report["slug"], key, [{"job": n, "heading": n, "reason": reason} for n in changed])
-            | {"label": report["title"]}
-        )
+        if files and not changed:
+            reports.append(report | {"files": files})
+        elif changed or "files" not in report:
+            reason = "发布之后又重新运行过，请重新发布这一批次" if changed else "由旧版本发布，请重新发布这一批次"
+            named = [{"job": name, "heading": name, "reason": reason} for name in changed or [report["slug"]]]
+            refused.append({**report, "label": report["title"], "reasons": named})
     return contents | {"run_id": folder.name, "reports": reports, "refused": refused}
 
 

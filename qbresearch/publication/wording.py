@@ -1,8 +1,11 @@
-"""Numerals and years as Chinese reports write them."""
+"""Numerals, heading numbers and years as reports write them, in the language in force."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from qbresearch.language import CHINESE, current_language, say
 
 
 def chinese_number(value: int) -> str:
@@ -16,7 +19,55 @@ def chinese_number(value: int) -> str:
     return ("" if tens < 2 else digits[tens]) + ("十" if tens else "") + (digits[ones] if ones else "")
 
 
+def section_number(index: int) -> str:
+    """Number of a section: 一 in Chinese, 1 elsewhere."""
+    return chinese_number(index) if current_language() == CHINESE else str(index)
+
+
+def heading_number(section: int, counts: Sequence[int]) -> str:
+    """What stands before a heading below a section: （一） 1. （1） in Chinese, 1.1 1.1.1 elsewhere; none below depth 3.
+
+    Parameters
+    ----------
+    section : int
+        Which section it stands in, from 1.
+    counts : sequence of int
+        Its number and those of the headings above it, the section's own excluded.
+    """
+    depth, count = len(counts), counts[-1]
+    if depth > 3:
+        return ""
+    if current_language() != CHINESE:
+        return ".".join(map(str, (section, *counts))) + " "
+    return {1: f"（{chinese_number(count)}）", 2: f"{count}. ", 3: f"（{count}）"}[depth]
+
+
 def school_year_label(value: object) -> str:
-    """A school year named by its autumn (``2024``) as a reader knows it (``2024—2025 学年``)."""
+    """A school year named by its autumn (``2024``) as a reader knows it (``2024—2025 学年``, ``2024–25``)."""
     text = str(value)
-    return f"{text}—{int(text) + 1} 学年" if re.fullmatch(r"\d{4}", text) else text
+    if not re.fullmatch(r"\d{4}", text):
+        return text
+    following = int(text) + 1
+    return f"{text}—{following} 学年" if current_language() == CHINESE else f"{text}–{following % 100:02d}"
+
+
+TONE_MARKS = {"met": "✓", "not_met": "×", "undecided": "？", "caution": "！"}
+
+
+def tone_word(tone: str) -> str:
+    """What a tone is called where colour alone would say it."""
+    words = {
+        "met": say("达标"), "not_met": say("未达标"), "undecided": say("无法判定"), "caution": say("注意"), "plain": say("发现"),
+    }  # fmt: skip
+    return words[tone]
+
+
+def source_line(source: str) -> str:
+    """The line under a table or figure that says where its numbers come from, led in where it does not lead in itself."""
+    led = "来源" in source[:5] or source.lower().startswith(("source", "data"))
+    return source if led else say("资料来源：{source}", source=source)
+
+
+def note_lead(first: str) -> str:
+    """What leads in the notes under a table or figure, given how the first of them begins."""
+    return "" if first.startswith(("注", "Note")) else say("注：")

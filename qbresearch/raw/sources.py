@@ -14,17 +14,29 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.errors import CitationError, InputError, check_choice
+from qbresearch.language import CHINESE, current_language, say
 from qbresearch.provenance import file_sha256
 from qbresearch.rules.citations import check_keys, entries, read_toml
 from qbresearch.rules.columns import list_tables
 
 PASSPORT = "source.toml"
 TO_FILL = "待填"
-KINDS = {"real": "真实数据", "simulated": "模拟数据"}
-FORMS = {"as-received": "原样收到", "transcription": "本项目转录", "generated": "程序生成"}
+KINDS = ("real", "simulated")
+FORMS = ("as-received", "transcription", "generated")
 FACTS = ("id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table")
+ENGLISH = ("title_en", "producer_en", "licence_en")
 IGNORED_PREFIXES = (".", "~$")
 IGNORED_NAMES = {"thumbs.db", "desktop.ini"}
+
+
+def kind_words() -> dict[str, str]:
+    """Kinds of data in the words of the report's language."""
+    return {"real": say("真实数据"), "simulated": say("模拟数据")}
+
+
+def form_words() -> dict[str, str]:
+    """How the files came to be, in the words of the report's language."""
+    return {"as-received": say("原样收到"), "transcription": say("本项目转录"), "generated": say("程序生成")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,10 @@ class RawFile:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The passport of one folder below ``data/raw``."""
+    """The passport of one folder below ``data/raw``.
+
+    ``title_en``, ``producer_en`` and ``licence_en`` are for English reports; a passport need not have them.
+    """
 
     id: str
     folder: Path
@@ -52,6 +67,9 @@ class Source:
     table: str
     files: tuple[RawFile, ...]
     note: str = ""
+    title_en: str = ""
+    producer_en: str = ""
+    licence_en: str = ""
 
     @property
     def simulated(self) -> bool:
@@ -60,9 +78,15 @@ class Source:
 
     def describe(self) -> str:
         """One line for the foot of a table or figure."""
+        words = {"title": self.said("title"), "kind": kind_words()[self.kind], "form": form_words()[self.form]}
         if self.simulated:
-            return f"{self.title}（{KINDS[self.kind]}，{FORMS[self.form]}）"
-        return f"{self.title}（{KINDS[self.kind]}，{FORMS[self.form]}；{self.producer}）"
+            return say("{title}（{kind}，{form}）", **words)
+        return say("{title}（{kind}，{form}；{producer}）", producer=self.said("producer"), **words)
+
+    def said(self, what: str) -> str:
+        """``title``, ``producer`` or ``licence`` in the report's language; in Chinese where there is no other."""
+        chinese = str(getattr(self, what))
+        return chinese if current_language() == CHINESE else getattr(self, f"{what}_en") or chinese
 
 
 def list_sources(raw: Path) -> tuple[str, ...]:
@@ -89,14 +113,14 @@ def open_source(raw: Path, source_id: str) -> Source:
             expected=f"每个来源一个 {PASSPORT}", fix=f"运行 qbresearch verify --write {source_id} 生成草稿，再补全来源与许可",
         )
     data = _read_passport(path, where)
-    check_keys(data, required=(*FACTS, "file"), optional=("note",), where=where)
+    check_keys(data, required=(*FACTS, "file"), optional=("note", *ENGLISH), where=where)
     _check_facts(data, where)
     if data["id"] != source_id:
         raise CitationError(
             "id 与文件夹名不一致", where=where, found=repr(data["id"]), expected=repr(source_id), fix="改成一致"
         )
     for key, allowed in (("kind", KINDS), ("form", FORMS), ("table", list_tables())):
-        check_choice(data[key], tuple(allowed), name=key, where=where)
+        check_choice(data[key], allowed, name=key, where=where)
     files = tuple(_file(entry, place) for entry, place in entries(data, "file", where))
     names = [f.name for f in files]
     if not files or len(set(names)) < len(names):
@@ -117,6 +141,7 @@ def open_source(raw: Path, source_id: str) -> Source:
         table=data["table"],
         files=files,
         note=data.get("note", ""),
+        **{key: data[key] for key in ENGLISH if key in data},
     )
 
 
@@ -132,7 +157,7 @@ def _read_passport(path: Path, where: str) -> dict[str, Any]:
 
 def _check_facts(data: Mapping[str, Any], where: str) -> None:
     """The facts a passport states are texts, and the day is a day."""
-    for key in (*FACTS, "note"):
+    for key in (*FACTS, "note", *ENGLISH):
         wanted = date if key == "accessed" else str
         if key in data and type(data[key]) is not wanted:
             raise CitationError(

@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import CitationError
+from qbresearch.language import CHINESE, current_language, say
 
 CITED = Path(__file__).parent.parent / "cited"
 STATUSES = ("law", "copy", "practice", "unverified")
-STATUS_LABELS = {"law": "法规原文", "copy": "正式文件转引", "practice": "现有工具或地方做法", "unverified": "未核实"}
+WORDED = ("clause", "quote", "unit", "reading", "note")
+"""What an entry may say in Chinese alone or, as ``{ zh = "…", en = "…" }``, in both languages; a document is quoted
+in its own."""
+
+
+def status_words() -> dict[str, str]:
+    """Statuses in the words of the report's language."""
+    return {
+        "law": say("法规原文"), "copy": say("正式文件转引"), "practice": say("现有工具或地方做法"), "unverified": say("未核实"),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +32,8 @@ class Citation:
     """Where a number or a rule comes from.
 
     ``quote`` is the sentence read; ``reading`` says how the value follows from it where the digits are not printed
-    there; ``status`` is one of ``law``, ``copy``, ``practice``, ``unverified``.
+    there; ``status`` is one of ``law``, ``copy``, ``practice``, ``unverified``. ``clause``, ``quote``, ``unit``,
+    ``reading`` and ``note`` are Chinese; ``english`` holds those that the entry also gives in English.
     """
 
     clause: str
@@ -34,6 +45,12 @@ class Citation:
     note: str = ""
     valid_from: date | None = None
     valid_to: date | None = None
+    english: Mapping[str, str] = field(default_factory=dict)
+
+    def said(self, what: str) -> str:
+        """One of these texts (``WORDED``) in the report's language; in Chinese where the entry has no other."""
+        chinese = str(getattr(self, what))
+        return chinese if current_language() == CHINESE else self.english.get(what, chinese)
 
     def in_force(self, on: date) -> bool:
         """Whether the entry is valid on a day."""
@@ -147,32 +164,36 @@ def read_citation(
             expected="[[source]] 中已有的 id：" + "、".join(sorted(sources)),
             fix="先在文件开头登记出处",
         )
-    if not str(entry["quote"]).strip() or not str(entry["clause"]).strip():
+    worded = {what: in_both(entry, where, what) for what in WORDED if what in entry}
+    quote = worded["quote"][0]
+    if not quote.strip() or not worded["clause"][0].strip():
         raise CitationError(
             "条款或原句是空的", where=where, found="空文本", expected="条款名与引用的原句", fix="补上；没有原句的数不得写入"
         )
-    unprinted = [n for n in numbers if not _is_printed(n, entry["quote"])]
+    unprinted = [n for n in numbers if not _is_printed(n, quote)]
     if unprinted and not entry.get("reading"):
         raise CitationError(
             "原句里没有这个数",
             where=where,
-            found=f"{unprinted[0]} 不见于“{entry['quote']}”",
+            found=f"{unprinted[0]} 不见于“{quote}”",
             expected="原句含有该数，或用 reading 说明怎样得出",
             fix="改正数值或原句，或补写 reading",
         )
     valid = entry.get("valid", {})
     check_keys(valid, required=(), optional=("from", "to"), where=f"{where} 的 valid")
     return Citation(
-        clause=entry["clause"],
-        quote=entry["quote"],
         source=entry["source"],
         status=entry["status"],
-        unit=entry.get("unit", ""),
-        reading=entry.get("reading", ""),
-        note=entry.get("note", ""),
+        **{what: chinese for what, (chinese, _) in worded.items()},
         valid_from=valid.get("from"),
         valid_to=valid.get("to"),
+        english={what: english for what, (_, english) in worded.items() if english},
     )
+
+
+def in_both(entry: Mapping[str, Any], where: str, key: str) -> tuple[str, str]:
+    """A text in Chinese and in English; without English where the entry has only one text."""
+    return (entry[key], "") if isinstance(entry[key], str) else bilingual(entry, where, key)
 
 
 def _is_printed(number: float, quote: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import CitationError, check_choice
+from qbresearch.language import label_of
 from qbresearch.rules.citations import CITED, bilingual, check_keys, entries, read_toml
 
 KINDS = ("code", "text", "choice", "year", "count", "number")
@@ -27,11 +28,20 @@ TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One allowed value of a choice column; ``stages`` are the stages a school of this type teaches."""
+    """One allowed value of a choice column; ``stages`` are the stages a school of this type teaches.
+
+    ``labels`` are what cells may hold, ``label_en`` is what an English report prints.
+    """
 
     id: str
     labels: tuple[str, ...]
+    label_en: str
     stages: tuple[str, ...] = ()
+
+    @property
+    def label_zh(self) -> str:
+        """The first of the labels."""
+        return self.labels[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class Constant:
 
     name: str
     label_zh: str
+    label_en: str
     kind: str
     value: Any
 
@@ -94,13 +105,16 @@ class Check:
 class TableContract:
     """Everything known about one kind of table before a file of it is opened.
 
-    ``row_zh`` and ``counter_zh`` say what a row is and how it is counted (学校, 所).
+    What a row is stands in every language in three forms: alone (``row``: 学校, school), after a number (``rows``:
+    所学校, schools) and over a column of counts (``row_column``: 学校数（所）, Schools).
     """
 
     id: str
     label_zh: str
     label_en: str
     row_zh: str
+    row_en: str
+    rows_en: str
     counter_zh: str
     key: tuple[str, ...]
     source: str
@@ -109,18 +123,38 @@ class TableContract:
     constants: tuple[Constant, ...]
     checks: tuple[Check, ...]
 
+    @property
+    def rows_zh(self) -> str:
+        """A row with its counter: 所学校."""
+        return self.counter_zh + self.row_zh
+
+    @property
+    def counter_en(self) -> str:
+        """What stands after a number where Chinese has a counter: schools."""
+        return self.rows_en
+
+    @property
+    def row_column_zh(self) -> str:
+        """Heading of a column that counts rows."""
+        return f"{self.row_zh}数（{self.counter_zh}）"
+
+    @property
+    def row_column_en(self) -> str:
+        """Heading of a column that counts rows."""
+        return self.rows_en.capitalize()
+
     def column(self, name: str) -> Column:
         """The column called ``name``."""
         check_choice(name, [c.name for c in self.columns], name="列", where=f"表 {self.id}")
         return next(c for c in self.columns if c.name == name)
 
     def label(self, name: str) -> str:
-        """Chinese label of a column or constant."""
-        return next((c.label_zh for c in (*self.columns, *self.constants) if c.name == name), name)
+        """Label of a column or constant."""
+        return next((label_of(c) for c in (*self.columns, *self.constants) if c.name == name), name)
 
     def choice_labels(self, name: str) -> dict[str, str]:
-        """Choice id to its first Chinese label."""
-        return {choice.id: choice.labels[0] for choice in self.column(name).choices}
+        """Choice id to its label."""
+        return {choice.id: label_of(choice) for choice in self.column(name).choices}
 
     def stages_of(self, school_type: str) -> tuple[str, ...]:
         """Stages that a school of this type teaches."""
@@ -152,7 +186,7 @@ def read_table(path: Path) -> TableContract:
     data = read_toml(path)
     check_keys(data, required=FILE_KEYS, optional=("constant", "check"), where=path.name)
     check_choice(data["id"], [path.stem], name="id（应与文件名一致）", where=path.name)
-    check_keys(data["row"], required=("zh", "en", "counter"), where=f"{path.name} 的 row")
+    check_keys(data["row"], required=("zh", "en", "plural", "counter"), where=f"{path.name} 的 row")
     sheets = tuple(_sheet(entry, where) for entry, where in entries(data, "sheet", path.name))
     columns = tuple(_column(entry, sheets, where) for entry, where in entries(data, "column", path.name))
     constants = tuple(_constant(entry, where) for entry, where in entries(data, "constant", path.name))
@@ -170,6 +204,8 @@ def read_table(path: Path) -> TableContract:
         label_zh=zh,
         label_en=en,
         row_zh=data["row"]["zh"],
+        row_en=data["row"]["en"],
+        rows_en=data["row"]["plural"],
         counter_zh=data["row"]["counter"],
         key=tuple(data["key"]),
         source=data["source"],
@@ -259,14 +295,14 @@ def _factor(value: Any, where: str) -> float:
 
 
 def _choice(entry: Mapping[str, Any], where: str) -> Choice:
-    check_keys(entry, required=("id", "labels"), optional=("stages",), where=where)
-    return Choice(entry["id"], _texts(entry["labels"], "labels", where), tuple(entry.get("stages", ())))
+    check_keys(entry, required=("id", "labels", "en"), optional=("stages",), where=where)
+    return Choice(entry["id"], _texts(entry["labels"], "labels", where), entry["en"], tuple(entry.get("stages", ())))
 
 
 def _constant(entry: Mapping[str, Any], where: str) -> Constant:
     check_keys(entry, required=("name", "label", "kind", "value"), where=where)
     check_choice(entry["kind"], KINDS, name="列类型", where=where)
-    return Constant(entry["name"], bilingual(entry, where)[0], entry["kind"], entry["value"])
+    return Constant(entry["name"], *bilingual(entry, where), entry["kind"], entry["value"])
 
 
 def _check(entry: Mapping[str, Any], numbers: list[str], where: str) -> Check:

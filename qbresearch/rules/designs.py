@@ -24,7 +24,8 @@ class Outcome:
     label_zh: str
     label_en: str
     column: str
-    unit: str
+    unit_zh: str
+    unit_en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ class LinkDesign:
 
     ``results`` names the source of student results; empty where the register itself holds the results of each row, so
     that only statements about aggregates are possible. ``reports`` names the source of officially reported results,
-    or is empty. ``grades`` maps stages to monitored grades.
+    or is empty. ``grades`` maps stages to monitored grades. What one observation and one group is stands in every
+    language in five forms: one (``unit``: 学生, student), several (``unit_plural``: 学生, students), after a number in full
+    (``units``: 名学生, students) and in short (``unit_counter``: 名, students), and over a column of counts
+    (``unit_column``: 学生（名）, Students).
     """
 
     id: str
@@ -62,10 +66,14 @@ class LinkDesign:
     results: str
     reports: str
     unit_zh: str
-    unit_counter: str
+    unit_en: str
+    units_en: str
+    unit_counter_zh: str
     group_column: str
     group_zh: str
-    group_counter: str
+    group_en: str
+    groups_en: str
+    group_counter_zh: str
     grades: Mapping[str, str]
     source: str
     outcomes: tuple[Outcome, ...]
@@ -75,6 +83,66 @@ class LinkDesign:
     def aggregate(self) -> bool:
         """Whether observations are aggregates (schools, districts) and not students."""
         return not self.results
+
+    @property
+    def units_zh(self) -> str:
+        """One observation with its counter: 名学生."""
+        return self.unit_counter_zh + self.unit_zh
+
+    @property
+    def groups_zh(self) -> str:
+        """One group with its counter: 所学校."""
+        return self.group_counter_zh + self.group_zh
+
+    @property
+    def unit_plural_zh(self) -> str:
+        """Several observations without their number; Chinese makes no difference."""
+        return self.unit_zh
+
+    @property
+    def unit_plural_en(self) -> str:
+        """Several observations without their number."""
+        return self.units_en
+
+    @property
+    def group_plural_zh(self) -> str:
+        """Several groups without their number; Chinese makes no difference."""
+        return self.group_zh
+
+    @property
+    def group_plural_en(self) -> str:
+        """Several groups without their number."""
+        return self.groups_en
+
+    @property
+    def unit_counter_en(self) -> str:
+        """What stands after a number of observations where Chinese has a counter."""
+        return self.units_en
+
+    @property
+    def group_counter_en(self) -> str:
+        """What stands after a number of groups where Chinese has a counter."""
+        return self.groups_en
+
+    @property
+    def unit_column_zh(self) -> str:
+        """Heading of a column that counts observations."""
+        return f"{self.unit_zh}（{self.unit_counter_zh}）"
+
+    @property
+    def unit_column_en(self) -> str:
+        """Heading of a column that counts observations."""
+        return self.units_en.capitalize()
+
+    @property
+    def group_column_zh(self) -> str:
+        """Heading of a column that counts groups."""
+        return f"{self.group_zh}（{self.group_counter_zh}）"
+
+    @property
+    def group_column_en(self) -> str:
+        """Heading of a column that counts groups."""
+        return self.groups_en.capitalize()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -114,8 +182,8 @@ def read_design(path: Path) -> LinkDesign:
     check_keys(data, required=keys, optional=("variable",), where=where)
     check_choice(data["id"], [path.stem], name="id（应与文件名一致）", where=where)
     check_choice(data["table"], list_tables(), name="表", where=where)
-    check_keys(data["unit"], required=("zh", "en", "counter"), where=f"{where} 的 unit")
-    check_keys(data["group"], required=("column", "zh", "en", "counter"), where=f"{where} 的 group")
+    check_keys(data["unit"], required=("zh", "en", "plural", "counter"), where=f"{where} 的 unit")
+    check_keys(data["group"], required=("column", "zh", "en", "plural", "counter"), where=f"{where} 的 group")
     register = load_table(data["table"])
     held = load_table(STUDENT_TABLE) if data["results"] else register
     check_choice(data["group"]["column"], _names(register), name="分组列", where=where)
@@ -133,11 +201,13 @@ def read_design(path: Path) -> LinkDesign:
             expected="至少一个 outcome，id 各不相同，至多一个 student 变量 moderated = true，grades 的值是带引号的文字", fix="补上、改名或删去",
         )
     zh, en = bilingual(data, where)
+    unit, group = data["unit"], data["group"]
     return LinkDesign(
         id=data["id"], label_zh=zh, label_en=en, table=data["table"], results=data["results"], reports=data["reports"],
-        unit_zh=data["unit"]["zh"], unit_counter=data["unit"]["counter"], group_column=data["group"]["column"],
-        group_zh=data["group"]["zh"], group_counter=data["group"]["counter"], grades=dict(data["grades"]),
-        source=data["source"], outcomes=outcomes, variables=variables,
+        unit_zh=unit["zh"], unit_en=unit["en"], units_en=unit["plural"], unit_counter_zh=unit["counter"],
+        group_column=group["column"], group_zh=group["zh"], group_en=group["en"], groups_en=group["plural"],
+        group_counter_zh=group["counter"], grades=dict(data["grades"]), source=data["source"], outcomes=outcomes,
+        variables=variables,
     )  # fmt: skip
 
 
@@ -149,7 +219,8 @@ def _outcome(entry: Mapping[str, Any], held: TableContract, where: str) -> Outco
     check_keys(entry, required=("id", "label", "column", "unit"), where=where)
     check_choice(entry["column"], _names(held), name="列", where=where)
     zh, en = bilingual(entry, where)
-    return Outcome(entry["id"], zh, en, entry["column"], entry["unit"])
+    unit_zh, unit_en = bilingual(entry, where, "unit")
+    return Outcome(entry["id"], zh, en, entry["column"], unit_zh, unit_en)
 
 
 def _variable(entry: Mapping[str, Any], held: TableContract, *, student: bool, where: str) -> DesignVariable:

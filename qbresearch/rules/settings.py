@@ -10,17 +10,18 @@ from pathlib import Path
 import pandas as pd
 
 from qbresearch.errors import CitationError, check_choice
+from qbresearch.language import label_of
 from qbresearch.rules.citations import (
     CITATION_KEYS,
     CITATION_OPTIONAL,
     CITED,
-    STATUS_LABELS,
     Citation,
     bilingual,
     check_keys,
     entries,
     read_citation,
     read_toml,
+    status_words,
 )
 
 SETTINGS = (
@@ -38,7 +39,8 @@ class Setting:
     label_en: str
     value: float
     citation: Citation
-    source_title: str
+    title_zh: str
+    title_en: str
 
 
 @cache
@@ -69,11 +71,14 @@ def setting(name: str) -> float:
 def settings_table(names: tuple[str, ...]) -> pd.DataFrame:
     """Settings as rows of a report's rule table: ``entry, value, unit, status, quote, source, remark``."""
     known = load_settings()
-    rows = [
-        (s.label_zh, f"{s.value:g}", s.citation.unit, STATUS_LABELS[s.citation.status], s.citation.quote, s.source_title,
-         s.citation.reading or s.citation.note)
-        for s in (known[name] for name in names)
-    ]  # fmt: skip
+    status = status_words()
+    rows = []
+    for name in names:
+        entry, cited = known[name], known[name].citation
+        remark = cited.said("reading") or cited.said("note")
+        rows.append(
+            (label_of(entry), f"{entry.value:g}", cited.said("unit"), status[cited.status], cited.said("quote"), label_of(entry, "title"), remark)
+        )
     return pd.DataFrame(rows, columns=["entry", "value", "unit", "status", "quote", "source", "remark"])
 
 
@@ -84,7 +89,8 @@ def read_settings(path: Path) -> Mapping[str, Setting]:
     titles = {}
     for entry, where in entries(data, "source", path.name):
         check_keys(entry, required=("id", "title", "read", "where"), where=where)
-        titles[entry["id"]] = entry["title"]
+        title = entry["title"]  # titles of documents stand as they are; those in our own words have both languages
+        titles[entry["id"]] = (title, title) if isinstance(title, str) else bilingual(entry, where, "title")
     found: dict[str, Setting] = {}
     for entry, where in entries(data, "setting", path.name):
         check_keys(entry, required=("id", "label", "value", "unit", *CITATION_KEYS), optional=CITATION_OPTIONAL, where=where)
@@ -96,7 +102,7 @@ def read_settings(path: Path) -> Mapping[str, Setting]:
             )
         citation = read_citation(entry, sources=titles, where=where, numbers=[entry["value"]])
         zh, en = bilingual(entry, where)
-        found[entry["id"]] = Setting(entry["id"], zh, en, float(entry["value"]), citation, titles[entry["source"]])
+        found[entry["id"]] = Setting(entry["id"], zh, en, float(entry["value"]), citation, *titles[entry["source"]])
     if missing := sorted(set(SETTINGS) - set(found)):
         raise CitationError(
             "设定不全", where=path.name, found="没有 " + "、".join(missing), expected="、".join(SETTINGS), fix="补上缺少的条目"

@@ -16,31 +16,29 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.errors import CitationError, InputError, check_choice
+from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.provenance import file_sha256
 from qbresearch.rules.citations import (
     CITATION_KEYS,
     CITATION_OPTIONAL,
     CITED,
-    STATUS_LABELS,
     Citation,
     bilingual,
     check_keys,
     entries,
+    in_both,
     read_citation,
     read_toml,
+    status_words,
 )
 from qbresearch.rules.columns import load_table
 
 CV = "coefficient_of_variation"
 COMPOSITE_CV = "composite_coefficient_of_variation"
 KINDS = ("evaluation", "indicator-set")
-SCOPE_CASES = {
-    "special_education": "特殊教育学校",
-    "vocational": "职业学校",
-    "teaching_point": "教学点",
-    "private": "民办学校",
-    "not_county_run": "非县（区）管学校",
-}
+STATISTICS = (CV, COMPOSITE_CV)
+SCOPE_CASES = ("special_education", "vocational", "teaching_point", "private", "not_county_run")
+SPLITS = ("nine_year", "complete_secondary", "twelve_year")
 RULES = ("school_min_met", "school_floor_ratio")
 ROUNDINGS = ("value_decimals", "cv_decimals", "fragile_decimals")
 FIRST_MONTH_OF_SCHOOL_YEAR = 9
@@ -48,10 +46,14 @@ FIRST_MONTH_OF_SCHOOL_YEAR = 9
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document that entries are quoted from; ``read`` says how much of it could be read."""
+    """A document that entries are quoted from; ``read`` says how much of it could be read.
+
+    The title of a document stands as it is in every language; what is only described has both languages.
+    """
 
     id: str
-    title: str
+    title_zh: str
+    title_en: str
     read: str
     where: str
 
@@ -120,9 +122,9 @@ class ScopeRule:
     citation: Citation
 
     @property
-    def label_zh(self) -> str:
-        """Chinese name of the case."""
-        return SCOPE_CASES[self.case]
+    def label(self) -> str:
+        """Name of the case."""
+        return scope_words()[self.case]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,50 +190,61 @@ class Standard:
         Scope rules that the text leaves open are not repeated here: where they stand the other reading is shown.
         """
         cited = [
-            *((f"{RULE_LABELS[name]}（{limit.value:g}）", limit.citation) for name, limit in self.rules.items()),
-            *((f"指标 {i.code} 的计数口径", i.citation) for i in self.indicators),
-            *((f"范围：{rule.label_zh}", rule.citation) for rule in self.scope.values() if not rule.other_reading),
-            *((f"拆分：{SPLIT_LABELS[kind]}", split.citation) for kind, split in self.splits.items()),
-            *((f"取整：{ROUNDING_LABELS[name]}", limit.citation) for name, limit in self.rounding.items()),
-            *((f"{c} {s} 标准 {limit.value:g}", limit.citation) for (c, s), limit in self.thresholds.items()),
-            *((f"{s} 上限 {limit.value:g}", limit.citation) for (_, s), limit in self.caps.items()),
+            *((say("{what}（{value}）", what=rule_words()[name], value=f"{limit.value:g}"), limit.citation)
+              for name, limit in self.rules.items()),
+            *((say("指标 {code} 的计数口径", code=i.code), i.citation) for i in self.indicators),
+            *((say("范围：{case}", case=rule.label), rule.citation)
+              for rule in self.scope.values() if not rule.other_reading),
+            *((say("拆分：{kind}", kind=split_words()[kind]), split.citation) for kind, split in self.splits.items()),
+            *((say("取整：{what}", what=rounding_words()[name]), limit.citation)
+              for name, limit in self.rounding.items()),
+            *((say("{code} {stage} 标准 {value}", code=c, stage=s, value=f"{limit.value:g}"), limit.citation)
+              for (c, s), limit in self.thresholds.items()),
+            *((say("{stage} 上限 {value}", stage=s, value=f"{limit.value:g}"), limit.citation)
+              for (_, s), limit in self.caps.items()),
         ]
         found: dict[str, list[str]] = {}
         for what, citation in cited:
             if citation.status == "unverified":
-                found.setdefault(self.sources[citation.source].title, []).append(what)
-        return tuple(f"{'、'.join(whats)}未能在正式文本中核实，只见于{title}" for title, whats in found.items())
+                found.setdefault(label_of(self.sources[citation.source], "title"), []).append(what)
+        return tuple(
+            say("{whats}未能在正式文本中核实，只见于{title}", whats=listed(whats), title=title)
+            for title, whats in found.items()
+        )
 
     def tidy(self) -> pd.DataFrame:
         """Every threshold, cap, rule, scope case, split and rounding in one row: entry, value, unit, status, clause,
         quotation, source, remark (how the value follows from the quotation, and notes)."""
         rows = [
-            *((f"{c} {self.stage(s).label_zh} 标准", f"≥ {v.value:g}", v.citation)
+            *((say("{code} {stage} 标准", code=c, stage=label_of(self.stage(s))), f"≥ {v.value:g}", v.citation)
               for (c, s), v in self.thresholds.items()),
-            *((f"{STATISTIC_LABELS[n]} {self.stage(s).label_zh} 上限", f"≤ {v.value:g}", v.citation)
-              for (n, s), v in self.caps.items()),
-            *((RULE_LABELS[n], f"≥ {v.value:g}", v.citation) for n, v in self.rules.items()),
-            *((f"范围：{r.label_zh}", _scope_words(r), r.citation) for r in self.scope.values()),
-            *((f"拆分：{SPLIT_LABELS[t]}", "：".join(f"{w:g}" for w in s.weights.values()), s.citation)
+            *((say("{statistic} {stage} 上限", statistic=statistic_words()[n], stage=label_of(self.stage(s))),
+               f"≤ {v.value:g}", v.citation) for (n, s), v in self.caps.items()),
+            *((rule_words()[n], f"≥ {v.value:g}", v.citation) for n, v in self.rules.items()),
+            *((say("范围：{case}", case=r.label), _inclusion(r), r.citation) for r in self.scope.values()),
+            *((say("拆分：{kind}", kind=split_words()[t]), say("：").join(f"{w:g}" for w in s.weights.values()), s.citation)
               for t, s in self.splits.items()),
-            *((ROUNDING_LABELS[n], f"{v.value:g}", v.citation) for n, v in self.rounding.items()),
+            *((rounding_words()[n], f"{v.value:g}", v.citation) for n, v in self.rounding.items()),
         ]
+        words = status_words()
         return pd.DataFrame(
             [
-                (what, value, c.unit, STATUS_LABELS[c.status], c.clause, c.quote, self.sources[c.source].title,
-                 "；".join(filter(None, (c.reading, c.note))))
+                (what, value, c.said("unit"), words[c.status], c.said("clause"), c.said("quote"),
+                 label_of(self.sources[c.source], "title"),
+                 clauses(filter(None, (c.said("reading"), c.said("note")))))
                 for what, value, c in rows
             ],
             columns=["entry", "value", "unit", "status", "clause", "quote", "source", "remark"],
         )
 
     def definitions(self, stage: str) -> pd.DataFrame:
-        """How every indicator is computed at a stage: code, label, formula (Chinese), unit, shared, remark, status,
+        """How every indicator is computed at a stage: code, label, formula in words, unit, shared, remark, status,
         source."""
-        label = load_table(self.table).label
+        label, words = load_table(self.table).label, status_words()
         rows = [
-            (i.code, i.label_zh, _formula_words(i, stage, label), i.unit_zh, "按学段折算分摊" if i.shared else "按学段直接计",
-             i.citation.note, STATUS_LABELS[i.citation.status], self.sources[i.citation.source].title)
+            (i.code, label_of(i), _formula_words(i, stage, label), label_of(i, "unit"),
+             say("按学段折算分摊") if i.shared else say("按学段直接计"), i.citation.said("note"),
+             words[i.citation.status], label_of(self.sources[i.citation.source], "title"))
             for i in self.indicators
         ]
         return pd.DataFrame(
@@ -242,24 +255,52 @@ class Standard:
 def _formula_words(indicator: Indicator, stage: str, label: Callable[[str], str]) -> str:
     """The numerator in the words of the column contract, over students."""
     if stage in indicator.rate:
-        return f"{label(indicator.rate[stage])}（数据本身已是生均值）"
-    plus = "＋".join(label(name) for name in indicator.add[stage])
-    minus = "".join(f"－{label(name)}" for name in indicator.subtract.get(stage, ()))
+        return say("{column}（数据本身已是生均值）", column=label(indicator.rate[stage]))
+    plus = say("＋").join(label(name) for name in indicator.add[stage])
+    minus = "".join(say("－{column}", column=label(name)) for name in indicator.subtract.get(stage, ()))
     several = len(indicator.add[stage]) > 1 or minus
-    numerator = f"（{plus}{minus}）" if several else plus
-    return f"{numerator}÷学生数" + (f"×{indicator.scale:g}" if indicator.scale != 1 else "")
+    numerator = say("（{sum}）", sum=plus + minus) if several else plus
+    if indicator.scale == 1:
+        return say("{numerator}÷学生数", numerator=numerator)
+    return say("{numerator}÷学生数×{scale}", numerator=numerator, scale=f"{indicator.scale:g}")
 
 
-STATISTIC_LABELS = {CV: "差异系数", COMPOSITE_CV: "综合差异系数"}
-RULE_LABELS = {"school_min_met": "每校至少达标的项数", "school_floor_ratio": "余项与标准之比的下限"}
-ROUNDING_LABELS = {"value_decimals": "指标值显示", "cv_decimals": "差异系数显示", "fragile_decimals": "临界检验"}
-SPLIT_LABELS = {"nine_year": "九年一贯制学校", "complete_secondary": "完全中学", "twelve_year": "十二年一贯制学校"}
+def statistic_words() -> dict[str, str]:
+    """Capped statistics in words."""
+    return {CV: say("差异系数"), COMPOSITE_CV: say("综合差异系数")}
 
 
-def _scope_words(rule: ScopeRule) -> str:
+def rule_words() -> dict[str, str]:
+    """Parts of the school rule in words."""
+    return {"school_min_met": say("每校至少达标的项数"), "school_floor_ratio": say("余项与标准之比的下限")}
+
+
+def rounding_words() -> dict[str, str]:
+    """What is rounded, in words."""
+    return {
+        "value_decimals": say("指标值显示"), "cv_decimals": say("差异系数显示"), "fragile_decimals": say("临界检验"),
+    }  # fmt: skip
+
+
+def split_words() -> dict[str, str]:
+    """Kinds of schools whose assets are divided, in words."""
+    return {
+        "nine_year": say("九年一贯制学校"), "complete_secondary": say("完全中学"), "twelve_year": say("十二年一贯制学校"),
+    }  # fmt: skip
+
+
+def scope_words() -> dict[str, str]:
+    """Kinds of schools of which a standard says whether they take part, in words."""
+    return {
+        "special_education": say("特殊教育学校"), "vocational": say("职业学校"), "teaching_point": say("教学点"),
+        "private": say("民办学校"), "not_county_run": say("非县（区）管学校"),
+    }  # fmt: skip
+
+
+def _inclusion(rule: ScopeRule) -> str:
     if not rule.include:
-        return "不计入"
-    return f"满 {rule.min_students} 人计入" if rule.min_students is not None else "计入"
+        return say("不计入")
+    return say("满 {n} 人计入", n=rule.min_students) if rule.min_students is not None else say("计入")
 
 
 def school_year_start(school_year: int) -> date:
@@ -348,7 +389,7 @@ class _Reader:
             indicators=indicators,
             thresholds=self._limits("threshold", "at_least", ("indicator", codes), ("stage", self.stage_ids)),
             caps=self._limits(
-                "cap", "at_most", ("statistic", tuple(STATISTIC_LABELS)), ("stage", self.stage_ids), extra=("scope",)
+                "cap", "at_most", ("statistic", STATISTICS), ("stage", self.stage_ids), extra=("scope",)
             ),
             rules=self._complete("rule", RULES, optional=True),
             scope=self._scope(),
@@ -402,7 +443,8 @@ class _Reader:
 
     def _source(self, entry: dict[str, Any], where: str) -> Source:
         check_keys(entry, required=("id", "title", "read", "where"), where=where)
-        return Source(**entry)
+        chinese, english = in_both(entry, where, "title")
+        return Source(entry["id"], chinese, english or chinese, entry["read"], entry["where"])
 
     def _stage(self, entry: dict[str, Any], where: str) -> Stage:
         check_keys(entry, required=("id", "label", "students"), where=where)
@@ -476,7 +518,7 @@ class _Reader:
                 optional=("min_students", "other_reading", *CITATION_OPTIONAL),
                 where=where,
             )
-            check_choice(entry["case"], tuple(SCOPE_CASES), name="范围情形", where=where)
+            check_choice(entry["case"], SCOPE_CASES, name="范围情形", where=where)
             numbers = (entry["min_students"],) if "min_students" in entry else ()
             rule = ScopeRule(
                 entry["case"],
@@ -494,7 +536,7 @@ class _Reader:
             check_keys(
                 entry, required=("school_type", "weights", "unit", *CITATION_KEYS), optional=CITATION_OPTIONAL, where=where
             )
-            check_choice(entry["school_type"], tuple(SPLIT_LABELS), name="办学类型", where=where)
+            check_choice(entry["school_type"], SPLITS, name="办学类型", where=where)
             # The stage the others are measured against has weight one by definition and is not printed.
             printed = tuple(w for w in entry["weights"].values() if w != 1)
             split = Split(entry["school_type"], dict(entry["weights"]), self._citation(entry, where, printed))

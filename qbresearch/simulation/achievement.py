@@ -246,6 +246,7 @@ def _passport(achievement: Achievement, output: Output, paths: tuple[Path, ...])
         "id": output.id, "title": output.title, "producer": monitoring.producer,
         "found_at": f"qbresearch.simulation.achievement 程序，种子 {achievement.seed}",
         "licence": monitoring.licence, "kind": "simulated", "form": "generated", "table": output.table,
+        "title_en": output.title_en, "licence_en": monitoring.licence_en,
     }
     # A basic TOML string has the escapes of JSON.
     lines = [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in facts.items()]

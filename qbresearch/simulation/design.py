@@ -192,6 +192,8 @@ class Parameters:
     prefecture: str
     producer: str
     licence: str
+    title_en: str
+    licence_en: str
     table: str
     seed: int
     written: date
@@ -271,7 +273,7 @@ def load_simulation(simulation_id: str) -> Parameters:
 def read_simulation(path: Path) -> Parameters:
     """Read simulation parameters from a file; see :func:`load_simulation`."""
     data = read_toml(path)
-    texts = ("id", "title", "prefecture", "producer", "licence", "table", "seed", "written")
+    texts = ("id", "title", "prefecture", "producer", "licence", "title_en", "licence_en", "table", "seed", "written")
     check_keys(data, required=(*texts, "source", *_LISTS), where=path.name)
     for n, entry in enumerate(data["source"], 1):
         check_keys(entry, required=("id", "title", "read", "where"), where=f"{path.name} 第 {n} 个 [[source]]")

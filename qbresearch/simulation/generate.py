@@ -265,6 +265,8 @@ def write_passport(simulation: Simulation, folder: Path) -> Path:
         "kind": "simulated",
         "form": "generated",
         "table": parameters.table,
+        "title_en": parameters.title_en,
+        "licence_en": parameters.licence_en,
     }
     lines = [f"{key} = {_quoted(text)}" for key, text in texts.items()]
     lines.insert(4, f"accessed = {parameters.written:%Y-%m-%d}")

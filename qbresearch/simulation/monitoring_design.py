@@ -47,6 +47,7 @@ class Output:
     id: str
     table: str
     title: str
+    title_en: str
     file: str
 
 
@@ -118,6 +119,7 @@ class Monitoring:
     simulation: str
     producer: str
     licence: str
+    licence_en: str
     seed: int
     written: date
     school_year: int
@@ -190,12 +192,12 @@ _LISTS: dict[str, tuple[Callable[..., Any], str, tuple[str, ...], tuple[str, ...
 def read_monitoring(path: Path) -> Monitoring:
     """Read parameters from a file; see :func:`load_monitoring`."""
     data, where = read_toml(path), path.name
-    facts = ("id", "simulation", "producer", "licence", "seed", "written", "school_year", "cycle")
+    facts = ("id", "simulation", "producer", "licence", "licence_en", "seed", "written", "school_year", "cycle")
     check_keys(data, required=(*facts, "source", "output", *_LISTS), where=where)
     for entry, place in entries(data, "source", where):
         check_keys(entry, required=("id", "title", "read", "where"), where=place)
     for entry, place in entries(data, "output", where):
-        check_keys(entry, required=("id", "table", "title", "file"), where=place)
+        check_keys(entry, required=("id", "table", "title", "title_en", "file"), where=place)
     sources = {s["id"] for s in data["source"]}
     read = {
         field: tuple(_read_entry(entry, key, sources, place) for entry, place in entries(data, key, where))

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.figures import plot_importance
+from qbresearch.language import clauses, say
 from qbresearch.statistics.clusters import cluster_codes, cluster_sums, weight_vector
 from qbresearch.statistics.design import (
     INTERCEPT,
@@ -26,7 +27,7 @@ from qbresearch.statistics.records import plain_records
 from qbresearch.statistics.sampling import bootstrap_counts
 from qbresearch.statistics.subsets import subset_sums
 
-MEASURES = {"r_squared": "方差", "between_variance": "校际方差"}
+MEASURES = ("r_squared", "between_variance")
 # All subsets of the blocks are computed, and their number doubles with each block.
 MOST_BLOCKS = 12
 # An interval from the draws that happened to work would be about other data: so many must work.
@@ -71,17 +72,28 @@ class ImportanceResult:
         return self.table.copy()
 
     def summary(self) -> str:
-        """The total and the largest share, in one Chinese sentence."""
+        """The total and the largest share, in one sentence."""
         top = self.table.loc[self.table["share"].idxmax()]
-        text = (
-            f"{len(self.table)} 组变量共解释{self.outcome}的{MEASURES[self.measure]}的 {self.total:.1%}，"
-            f"分到最多的是{top['block']}（{top['share']:.1%}"
-        )
+        measure = say("校际方差") if self.measure == "between_variance" else say("方差")
+        values = {
+            "n": len(self.table), "outcome": self.outcome, "measure": measure, "total": f"{self.total:.1%}", "top": top["block"],
+            "share": f"{top['share']:.1%}",
+        }
         if np.isfinite(top["low"]):
-            text += f"，95% 区间 {top['low']:.1%} 至 {top['high']:.1%}，{top['first']:.0%} 的重抽样中居首"
+            text = say(
+                "{n} 组变量共解释{outcome}的{measure}的 {total}，分到最多的是{top}"
+                "（{share}，95% 区间 {low} 至 {high}，{first} 的重抽样中居首）",
+                low=f"{top['low']:.1%}", high=f"{top['high']:.1%}", first=f"{top['first']:.0%}", **values,
+            )
         elif self.draws:
-            text += f"，{self.draws} 次重抽样中只有 {self.usable} 次可用，不给区间"
-        return text + "）；分到的份额不是因果效应"
+            text = say(
+                "{n} 组变量共解释{outcome}的{measure}的 {total}，分到最多的是{top}"
+                "（{share}，{draws} 次重抽样中只有 {usable} 次可用，不给区间）",
+                draws=self.draws, usable=self.usable, **values,
+            )
+        else:
+            text = say("{n} 组变量共解释{outcome}的{measure}的 {total}，分到最多的是{top}（{share}）", **values)
+        return clauses([text, say("分到的份额不是因果效应")])
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Shares with their intervals."""

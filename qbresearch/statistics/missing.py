@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_missing
+from qbresearch.language import say
 
 WHERE = "缺失值审查"
 TOO_FEW = "有值或缺失的行少于 2，无法比较"
@@ -44,16 +45,17 @@ class MissingAudit:
         return self.columns.copy()
 
     def summary(self) -> str:
-        """Complete rows and the column with most gaps, in one Chinese sentence."""
+        """Complete rows and the column with most gaps, in one sentence."""
         if self.complete == self.rows:
-            return f"{self.rows} 行全部完整，没有缺失值"
+            return say("{rows} 行全部完整，没有缺失值", rows=self.rows)
         top = self.columns.loc[self.columns["missing"].idxmax()]
-        text = (
-            f"{self.rows} 行中 {self.complete} 行完整（{self.complete / self.rows:.1%}），"
-            f"缺失最多的是{top['column']}（{top['missing']} 行，{top['share']:.1%}）"
+        text = say(
+            "{rows} 行中 {complete} 行完整（{share}），缺失最多的是{column}（{missing} 行，{most}）", rows=self.rows,
+            complete=self.complete, share=f"{self.complete / self.rows:.1%}", column=top["column"], missing=top["missing"],
+            most=f"{top['share']:.1%}",
         )
         if len(self.groups):
-            text += f"，有 {self.groups['group'].nunique()} 个组的某一列全部缺失"
+            return say("{text}，有 {n} 个组的某一列全部缺失", text=text, n=self.groups["group"].nunique())
         return text
 
     def plot(self, *, ax: Axes | None = None) -> Axes:

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from qbresearch.errors import InputError
+from qbresearch.language import say
 
 WHERE = "检验力分析"
 MOST_SCHOOLS = 10**7  # beyond this no country has schools
@@ -41,11 +42,13 @@ class DetectableEffect:
         return pd.DataFrame([asdict(self)])
 
     def summary(self) -> str:
-        """The design and what it can find, in one Chinese sentence."""
-        return (
-            f"{self.schools} 所学校、每校约 {self.students_per_school:.1f} 名学生（调和平均）、组内相关 {self.icc:.3f}，并扣除其他变量已解释的差异："
-            f"真实的标准化系数达到 {self.effect:.3f} 时，有 {self.power:.0%} 的把握检验出来（双侧检验，显著性水平 {self.alpha:g}）；"
-            "真实系数更小时可能检验不出来，所以不显著不等于没有联系"
+        """The design and what it can find, in one sentence."""
+        return say(
+            "{schools} 所学校、每校约 {students} 名学生（调和平均）、组内相关 {icc}，并扣除其他变量已解释的差异："
+            "真实的标准化系数达到 {effect} 时，有 {power} 的把握检验出来（双侧检验，显著性水平 {alpha}）；"
+            "真实系数更小时可能检验不出来，所以不显著不等于没有联系",
+            schools=self.schools, students=f"{self.students_per_school:.1f}", icc=f"{self.icc:.3f}", effect=f"{self.effect:.3f}",
+            power=f"{self.power:.0%}", alpha=f"{self.alpha:g}",
         )
 
     def to_dict(self) -> dict[str, Any]:

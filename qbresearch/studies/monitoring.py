@@ -11,6 +11,7 @@ import pandas as pd
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import OpeningBlock, RecordBlock
+from qbresearch.language import CHINESE, clauses, current_language, label_of, say
 from qbresearch.processed.store import ProcessedTable, TableProvenance, load_processed
 from qbresearch.processed.sums import SchoolSums, sum_students, sums_from_schools
 from qbresearch.results.link.county import CountyLink, compare_counties
@@ -19,15 +20,11 @@ from qbresearch.results.monitoring.achievement import measure_achievement
 from qbresearch.results.monitoring.difference_rate import measure_difference_rates
 from qbresearch.results.monitoring.matching import MatchResult, match_schools
 from qbresearch.results.monitoring.school_effects import estimate_school_effects
+from qbresearch.results.reasons import refusal
 from qbresearch.rules.designs import STUDENT_TABLE, LinkDesign, load_design
 from qbresearch.studies.study import Study
 
 SCHOOL_RESULTS = "school-result"
-NOT_CAUSAL = "本报告只描述相关（共变），研究设计不支持因果推断；“解释”“影响”之类的词在此只指统计模型中的关联。"
-AGGREGATE_ONLY = (
-    "数据只有{unit}层面的平均结果，没有学生成绩：校内差异、学生背景的作用都看不到，结论只适用于{unit}，不能推到学生（生态谬误）。"
-)
-LOCAL_DIAGNOSTIC = "校际差异率没有公开的官方算法；本报告的数值是本地诊断值，判定以国家或省级监测报告给出的数值为准。"
 
 
 @dataclass(frozen=True)
@@ -46,18 +43,18 @@ class MonitoringStudy:
 
     @property
     def subject_label(self) -> str:
-        """Chinese name of the subject."""
-        return self.design.outcome(self.subject).label_zh
+        """Name of the subject."""
+        return label_of(self.design.outcome(self.subject))
 
     @property
     def unit(self) -> str:
-        """Unit of the results: 分, %."""
-        return self.design.outcome(self.subject).unit
+        """Unit of the results: 分, points, %."""
+        return label_of(self.design.outcome(self.subject), "unit")
 
     @property
     def place(self) -> str:
         """County, year, stage and subject in words."""
-        return f"{self.study.place}{self.subject_label}"
+        return say("{place}{subject}", place=self.study.place, subject=self.subject_label)
 
     @property
     def provenances(self) -> tuple[TableProvenance, ...]:
@@ -67,8 +64,8 @@ class MonitoringStudy:
     @property
     def source(self) -> str:
         """Line under tables and figures that rest on register and results."""
-        words = dict.fromkeys(p.description for p in (self.study.data.provenance, *self.provenances))
-        return f"数据来源：{'；'.join(words)}。"
+        words = dict.fromkeys(p.said("description") for p in (self.study.data.provenance, *self.provenances))
+        return say("数据来源：{description}。", description=clauses(words))
 
     @cached_property
     def students(self) -> pd.DataFrame:
@@ -181,13 +178,22 @@ class MonitoringStudy:
             return estimate_school_effects(self.sums).table, ""
         except InputError as error:
             columns = ["label", "effect", "low", "high", "students", "differs"]
-            return pd.DataFrame(columns=columns), f"{error.problem}：{error.found}。{error.fix}。"
+            if current_language() == CHINESE:
+                return pd.DataFrame(columns=columns), f"{error.problem}：{error.found}。{error.fix}。"
+            return pd.DataFrame(columns=columns), refusal(error)
 
     def opening(self, title: str) -> OpeningBlock:
         """First block: data of register and results, parameters, and what a reader must know."""
-        cautions = [NOT_CAUSAL, LOCAL_DIAGNOSTIC]
+        cautions = [
+            say("本报告只描述相关（共变），研究设计不支持因果推断；“解释”“影响”之类的词在此只指统计模型中的关联。"),
+            say("校际差异率没有公开的官方算法；本报告的数值是本地诊断值，判定以国家或省级监测报告给出的数值为准。"),
+        ]
         if self.design.aggregate:
-            cautions.insert(0, AGGREGATE_ONLY.format(unit=self.design.unit_zh))
+            only = say(
+                "数据只有{unit}层面的平均结果，没有学生成绩：校内差异、学生背景的作用都看不到，结论只适用于{unit}，不能推到学生（生态谬误）。",
+                unit=label_of(self.design, "unit"),
+            )
+            cautions.insert(0, only)
         return self.study.opening(
             title, beside=self.provenances, parameters={"design_id": self.design.id, "subject": self.subject}, cautions=cautions
         )

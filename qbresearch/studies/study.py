@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import (
+    EquationBlock,
     FigureBlock,
     FindingBlock,
     OpeningBlock,
@@ -27,6 +28,14 @@ from qbresearch.exhibits.blocks import (
 from qbresearch.exhibits.sentences import scope_sentence
 from qbresearch.exhibits.style import figure_png, use_style
 from qbresearch.exhibits.tables import ReportTable, fixed_point
+from qbresearch.language import (
+    CHINESE,
+    current_language,
+    label_of,
+    listed,
+    say,
+    use_language,
+)
 from qbresearch.processed.published import load_published
 from qbresearch.processed.store import ProcessedTable, TableProvenance, load_processed
 from qbresearch.project import Project, find_project
@@ -36,19 +45,13 @@ from qbresearch.results.resources.parts import StageParts, stage_parts
 from qbresearch.results.resources.readings import compare_readings, open_readings
 from qbresearch.results.resources.references import published_values
 from qbresearch.results.resources.register import list_missing
-from qbresearch.rules.citations import STATUS_LABELS
+from qbresearch.rules.citations import status_words
 from qbresearch.rules.standards import (
     COMPOSITE_CV,
     CV,
     Standard,
     load_standard,
     school_year_start,
-)
-
-SIMULATED = "模拟数据：全部学校与数值均由程序生成，不代表任何真实地区。"
-RESOURCES_ONLY = (
-    "本报告只评估资源配置（单项指标、学校达标与校际差异系数），不含政府保障程度、教育质量、社会认可度与一票否决事项；"
-    "“达标”仅指资源配置达标，不等于通过督导评估。"
 )
 
 
@@ -74,38 +77,58 @@ class Study:
     @property
     def county_name(self) -> str:
         """Name of the county (of the set: the title of the data)."""
-        return self.data.county_names()[self.county_code] if self.county_code else self.data.provenance.title
+        return self.data.county_names()[self.county_code] if self.county_code else self.data.provenance.said("title")
 
     @property
     def stage_label(self) -> str:
-        """Chinese name of the stage."""
-        return self.standard.stage(self.stage).label_zh if self.stage else ""
+        """Name of the stage."""
+        return label_of(self.standard.stage(self.stage)) if self.stage else ""
 
     @property
     def year_label(self) -> str:
         """The school year as reports write it."""
-        return f"{self.school_year}—{self.school_year + 1} 学年"
+        return say("{year}—{next} 学年", year=self.school_year, next=self.school_year + 1)
 
     @property
     def place(self) -> str:
         """County, year and stage in words, to begin a sentence with."""
-        space = " " if self.county_name[-1].isascii() and self.county_code else ""
-        return f"{self.county_name if self.county_code else ''}{space}{self.year_label}{self.stage_label}"
+        county = self.county_name if self.county_code else ""
+        if current_language() != CHINESE:
+            words = listed(filter(None, (county, self.stage_label, self.year_label)))
+            return words[0].upper() + words[1:]
+        space = " " if county[-1:].isascii() and county else ""
+        return f"{county}{space}{self.year_label}{self.stage_label}"
+
+    @property
+    def county_stage(self) -> str:
+        """County and stage in words, for what is about several years."""
+        words = (self.county_name, self.stage_label)
+        return "".join(words) if current_language() == CHINESE else listed(filter(None, words))
 
     @property
     def source(self) -> str:
         """Line under every table and figure."""
-        return f"数据来源：{self.data.provenance.description}。"
+        return say("数据来源：{description}。", description=self.data.provenance.said("description"))
 
     @property
     def row(self) -> str:
-        """What one row of the data is: 学校, 学区."""
-        return self.data.contract.row_zh
+        """What one row of the data is: 学校, 学区; school, district."""
+        return label_of(self.data.contract, "row")
+
+    @property
+    def rows(self) -> str:
+        """Rows after their number: 所学校, 个学区; schools, districts."""
+        return label_of(self.data.contract, "rows")
+
+    @property
+    def row_column(self) -> str:
+        """Heading of a column that counts rows: 学校数（所）; Schools."""
+        return label_of(self.data.contract, "row_column")
 
     @property
     def counter(self) -> str:
-        """How rows are counted: 所, 个."""
-        return self.data.contract.counter_zh
+        """How rows are counted: 所, 个; schools, districts."""
+        return label_of(self.data.contract, "counter")
 
     @property
     def school_rule_unverified(self) -> bool:
@@ -114,13 +137,12 @@ class Study:
         return rule is not None and rule.citation.status == "unverified"
 
     def stage_words(self) -> dict[str, str]:
-        """Stage ids to Chinese words."""
-        return {s.id: s.label_zh for s in self.standard.stages}
+        """Stage ids to words."""
+        return {s.id: label_of(s) for s in self.standard.stages}
 
     def group_words(self) -> dict[str, str]:
         """Group ids to the words of the column contract (urban: 城区); empty where groups are their own words."""
-        column = self.data.contract.column("location")
-        return {c.id: c.labels[0] for c in column.choices}
+        return self.data.contract.choice_labels("location")
 
     def group_order(self, column: pd.Series) -> pd.Series:
         """Sort key for a column of groups: the contract's order (urban, town, rural); other columns stay as they are."""
@@ -128,7 +150,7 @@ class Study:
         return column.map({group: place for place, group in enumerate(words)}) if column.isin(list(words)).all() else column
 
     def type_words(self) -> dict[str, str]:
-        """School type ids to Chinese words."""
+        """School type ids to words."""
         return self.data.contract.choice_labels("school_type") if "school_type" in self.data.frame else {}
 
     # --- results -------------------------------------------------------------------------------------------------
@@ -244,34 +266,48 @@ class Study:
         provenance = self.data.provenance
         facts = [
             *(fact for table in (provenance, *beside) for fact in _data_facts(table)),
-            ("标准", f"{self.standard.label_zh}（{self.standard.document}；{self.standard.id}，sha256 {self.standard.sha256[:16]}…）"),
-            ("规则适用日期", f"{self.standard.on:%Y-%m-%d}"),
+            (
+                say("标准"),
+                say(
+                    "{label}（{document}；{id}，sha256 {digest}…）", label=label_of(self.standard),
+                    document=self.standard.document, id=self.standard.id, digest=self.standard.sha256[:16],
+                ),
+            ),
+            (say("规则适用日期"), f"{self.standard.on:%Y-%m-%d}"),
         ]
         if self.county_code:
-            code = "" if self.county_code == self.county_name else f"（{self.county_code}）"
-            facts.insert(0, ("地区", self.county_name + code))
+            with_code = say("{county}（{code}）", county=self.county_name, code=self.county_code)
+            facts.insert(0, (say("地区"), self.county_name if self.county_code == self.county_name else with_code))
         return OpeningBlock(
             title=title,
             facts=tuple(facts),
             cautions=(
-                *([SIMULATED] if provenance.simulated else []), *(self._rule_cautions() if cautions is None else cautions)
+                *([simulated_caution()] if provenance.simulated else []),
+                *(self._rule_cautions() if cautions is None else cautions),
             ),
             simulated=any(table.simulated for table in (provenance, *beside)),
             parameters={
                 "source_id": self.source_id, "county_code": self.county_code, "school_year": self.school_year,
-                "stage": self.stage, "standard_id": self.standard.id, "seed": self.seed,
+                "stage": self.stage, "standard_id": self.standard.id, "seed": self.seed, "language": current_language(),
                 **(parameters or {}),
             },
         )
 
     def _rule_cautions(self) -> Iterable[str]:
         if self.standard.kind == "evaluation":
-            yield RESOURCES_ONLY
-            yield "教育部原文未能读到，标准值引自其他正式文件的转引，各条状态与出处见“所用规则”表。"
-        yield from (f"{sentence}；凡据此作出的结论均待核实。" for sentence in self.standard.unverified())
-        elsewhere = "不计入的结果另表并列" if self.county_code else "不计入时的判定见各县报告“不同口径”一节"
+            yield say(
+                "本报告只评估资源配置（单项指标、学校达标与校际差异系数），不含政府保障程度、教育质量、社会认可度与一票否决事项；"
+                "“达标”仅指资源配置达标，不等于通过督导评估。"
+            )
+            yield say("教育部原文未能读到，标准值引自其他正式文件的转引，各条状态与出处见“所用规则”表。")
+        for sentence in self.standard.unverified():
+            yield say("{sentence}；凡据此作出的结论均待核实。", sentence=sentence)
         for rule in open_readings(self.standard):
-            yield f"{rule.label_zh}是否计入，条文没有说清：本报告计入，{elsewhere}。"
+            kind = rule.label
+            if self.county_code:
+                yield say("{kind}是否计入，条文没有说清：本报告计入，不计入的结果另表并列。", kind=kind)
+            else:
+                yield say("{kind}是否计入，条文没有说清：本报告计入，不计入时的判定见各县报告“不同口径”一节。", kind=kind)
 
     def table(
         self, id: str, table: ReportTable, caption: str, *, notes: Sequence[str] = (), source: str | None = None
@@ -290,12 +326,16 @@ class Study:
         figure = drawn if isinstance(drawn, Figure) else np.ravel(drawn)[0].figure
         if self.data.provenance.simulated:
             # Pictures are copied out of reports; the label must go with them.
-            figure.text(0.995, 0.004, "模拟数据", ha="right", va="bottom", fontsize="x-small", color="0.45")
+            figure.text(0.995, 0.004, say("模拟数据"), ha="right", va="bottom", fontsize="x-small", color="0.45")
         png, width, height = figure_png(figure, where=f"图 {id}")
         return FigureBlock(
             id=id, caption=caption, alt=alt, png=png, width=width, height=height, notes=tuple(notes),
             source=self.source if source is None else source,
         )
+
+    def equation(self, id: str, tex: str, *, alt: str) -> EquationBlock:
+        """A numbered formula; ``alt`` says in words what it computes."""
+        return EquationBlock(id=id, tex=tex, alt=alt)
 
     def finding(self, id: str, text: str, *, tone: str = "plain", key: bool = False) -> FindingBlock:
         """A sentence made from results; ``key`` ones also stand in the report's summary."""
@@ -309,7 +349,7 @@ class Study:
             "school_year": self.school_year,
             "stage": self.stage,
             "stage_label": self.stage_label,
-            "standard_label": self.standard.label_zh,
+            "standard_label": label_of(self.standard),
             "verdict": county["verdict"],
             "schools": int(county["schools"]),
             "schools_met": int(county["schools_met"]) if county["schools_verdict"] else None,
@@ -332,12 +372,17 @@ class Study:
         return verdict_rows(self.county, self.attainment.dispersion_table(), self.standard)
 
 
+def simulated_caution() -> str:
+    """What a reader of simulated data must know first."""
+    return say("模拟数据：全部学校与数值均由程序生成，不代表任何真实地区。")
+
+
 def _data_facts(provenance: TableProvenance) -> list[tuple[str, str]]:
     return [
-        ("数据", provenance.description),
-        ("数据许可", provenance.licence),
-        ("生成日期" if provenance.simulated else "取得日期", provenance.accessed),
-        ("数据校验", f"sha256 {provenance.content_sha256}"),
+        (say("数据"), provenance.said("description")),
+        (say("数据许可"), provenance.said("licence")),
+        (say("生成日期") if provenance.simulated else say("取得日期"), provenance.accessed),
+        (say("数据校验"), f"sha256 {provenance.content_sha256}"),
     ]
 
 
@@ -346,23 +391,23 @@ def verdict_rows(county: pd.Series, dispersion: pd.DataFrame, standard: Standard
     stage, rows = str(county["stage"]), []
     if county["schools_verdict"]:
         rule, floor = standard.rules["school_min_met"], standard.rules["school_floor_ratio"]
-        limit = f"每校至少 {rule.value:g} 项达标，余项不低于标准的 {floor.value:.0%}"
-        reached = f"{county['schools']} 所中 {county['schools_met']} 所"
-        rows.append(("每所学校达标", reached, limit, county["schools_verdict"], rule))
+        limit = say("每校至少 {least} 项达标，余项不低于标准的 {floor}", least=f"{rule.value:g}", floor=f"{floor.value:.0%}")
+        reached = say("{schools} 所中 {met} 所", schools=county["schools"], met=county["schools_met"])
+        rows.append((say("每所学校达标"), reached, limit, county["schools_verdict"], rule))
     cap = standard.cap(CV, stage)
     decimals = standard.decimals("cv_decimals")
     if cap is not None:
         for row in dispersion.itertuples():
-            rows.append(
-                (f"{row.label} 差异系数", fixed_point(row.cv, decimals), f"≤ {fixed_point(cap.value, 2)}", row.verdict, cap)
-            )
+            entry = say("{indicator} 差异系数", indicator=row.label)
+            rows.append((entry, fixed_point(row.cv, decimals), f"≤ {fixed_point(cap.value, 2)}", row.verdict, cap))
     composite = standard.cap(COMPOSITE_CV, stage)
     if composite is not None:
         value, limit = fixed_point(county["composite_cv"], decimals), f"≤ {fixed_point(composite.value, 2)}"
-        rows.append(("综合差异系数", value, limit, county["composite_verdict"], composite))
+        rows.append((say("综合差异系数"), value, limit, county["composite_verdict"], composite))
     return pd.DataFrame(
         [
-            (entry, value, limit, verdict, STATUS_LABELS[c.citation.status], standard.sources[c.citation.source].title)
+            (entry, value, limit, verdict, status_words()[c.citation.status],
+             label_of(standard.sources[c.citation.source], "title"))
             for entry, value, limit, verdict, c in rows
         ],
         columns=["entry", "value", "limit", "verdict", "status", "source"],
@@ -377,9 +422,10 @@ def open_study(
     county_code: str = "",
     stage: str = "",
     seed: int = 0,
+    language: str = CHINESE,
     project: Path | None = None,
 ) -> Study:
-    """Open the data and the standard of one notebook and set the figure style.
+    """Open the data and the standard of one notebook; set the figure style and the language of everything shown.
 
     Parameters
     ----------
@@ -395,14 +441,17 @@ def open_study(
         Stage of the standard; empty for all.
     seed : int
         Recorded with the run; used by notebooks that resample.
+    language : {"zh", "en"}
+        Of the report: Chinese or English. Holds for all that is written from now on.
     project : Path, optional
         Where to look for the project; by default the current folder and above.
 
     Raises
     ------
     InputError
-        Unknown source, county, school year, standard or stage, or data that have not been built.
+        Unknown source, county, school year, standard, stage or language, or data that have not been built.
     """
+    use_language(language)
     use_style()
     found = find_project(project)
     data = load_processed(found, source_id, county_code=county_code or None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -16,8 +18,19 @@ ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 FORBIDDEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
+IN_LANGUAGE = [(path, "zh") for path in ALL] + [(path, "en") for path in TEMPLATES]
+
+
 def _cells(path, kind):
     return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == kind]
+
+
+def _shown(path, language):
+    """Cells of a report in a language: untagged text is Chinese, ``lang-en`` English, ``lang-all`` both."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        tags = cell.metadata.get("tags", ())
+        if cell.cell_type == "code" or "lang-all" in tags or ("lang-en" in tags) == (language == "en"):
+            yield cell
 
 
 def test_the_notebooks_of_the_workbench_are_all_there():
@@ -35,19 +48,37 @@ def test_a_template_has_one_typed_parameters_cell_and_no_outputs(path):
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
-def test_a_notebook_defines_nothing_and_opens_with_one_title(path):
+def test_a_notebook_defines_nothing(path):
     for cell in _cells(path, "code"):
         tree = ast.parse(cell.source)
         assert not [n for n in ast.walk(tree) if isinstance(n, FORBIDDEN)], cell.source
         assert "warnings.filterwarnings" not in cell.source
-    titles = [line for c in _cells(path, "markdown") for line in c.source.splitlines() if line.startswith("# ")]
-    assert len(titles) == 1
+
+
+@pytest.mark.parametrize(("path", "language"), IN_LANGUAGE, ids=lambda v: getattr(v, "stem", v))
+def test_a_notebook_opens_with_one_title(path, language):
+    text = [c.source for c in _shown(path, language) if c.cell_type == "markdown"]
+    assert len([line for source in text for line in source.splitlines() if line.startswith("# ")]) == 1
+    assert text[0].startswith("# ")
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.stem)
-def test_every_exhibit_is_announced_in_a_sentence_before_it_appears(path):
+def test_an_english_text_follows_its_chinese_one_and_says_as_much(path):
+    cells = nbformat.read(path, as_version=4).cells
+    for before, cell in pairwise(cells):
+        if "lang-en" in cell.metadata.get("tags", ()):
+            assert before.cell_type == "markdown" and not before.metadata.get("tags"), cell.source
+            for marks in (r"@[a-z]+-[\w-]+", r"(?s)\$\$.+?\$\$", r"(?m)^#+ "):
+                assert sorted(re.findall(marks, before.source)) == sorted(re.findall(marks, cell.source))
+        elif before.cell_type == "markdown" and not before.metadata.get("tags"):
+            raise AssertionError(f"no English: {before.source}")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.stem)
+def test_every_exhibit_is_announced_in_a_sentence_before_it_appears(path, language):
     announced = ""
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in _shown(path, language):
         if cell.cell_type == "markdown":
             announced += cell.source
             continue

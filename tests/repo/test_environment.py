@@ -19,10 +19,19 @@ def _split(requirement: str) -> tuple[str, str]:
 def test_environment_yml_holds_the_packages_of_pyproject():
     renamed = PYPROJECT["tool"]["qbresearch"]["conda-names"]
     wanted = {renamed.get(name, name) + spec for name, spec in map(_split, WANTED)}
-    wanted |= {"python" + PYPROJECT["project"]["requires-python"], "pip", "--no-deps --editable ."}
+    wanted |= {"python" + PYPROJECT["project"]["requires-python"], "pip", "--editable ."}
     text = (ROOT / "environment.yml").read_text(encoding="utf-8").split("dependencies:")[1]
     listed = {line.strip()[2:].strip() for line in text.splitlines() if line.strip().startswith("- ")} - {"pip:"}
     assert listed == wanted, f"only in environment.yml: {listed - wanted}; only in pyproject.toml: {wanted - listed}"
+
+
+def test_what_conda_does_not_have_is_installed_by_pip_and_pip_can_read_the_lines():
+    by_conda, by_pip = (ROOT / "environment.yml").read_text(encoding="utf-8").split("- pip:\n")
+    lines = [line.strip()[2:] for line in by_pip.splitlines()]
+    assert {_split(line)[0] for line in lines[:-1]} == set(PYPROJECT["tool"]["qbresearch"]["pip-only"])
+    # pip reads these lines as a requirements file, in which --no-deps is an error.
+    assert lines[-1] == "--editable ."
+    assert not [name for name in PYPROJECT["tool"]["qbresearch"]["pip-only"] if f"- {name}>" in by_conda]
 
 
 def test_every_dependency_is_pinned_in_the_lock_file():

@@ -22,7 +22,7 @@ from tiny_batch import (
 
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, file_sha256, package_versions, write_json
-from qbresearch.reports import batch as batch_module
+from qbresearch.batches import batch as batch_module
 from qbresearch.batches.batch import JobRecord, PlannedJob, plan_batch, read_records
 from qbresearch.batches.batchfile import Grid, batch_path, load_batch
 from qbresearch.batches.contract import Template, read_template
@@ -98,6 +98,8 @@ def test_whole_number_for_a_float_becomes_a_float(tmp_path):
 
 BAD_FILES = {
     "unknown entry": ("title =", "titel =", 2, "不认识条目 titel；是不是想写 title？"),
+    "unknown cover entry": ("[common]", "[cover]\nauthor = \"甲\"\n[common]", 4, "cover 不认识条目 author；是不是想写 authors？"),
+    "one author as text": ("[common]", "[cover]\nauthors = \"甲\"\n[common]", 4, "cover 中的 authors 应为文本列表"),
     "unknown grid entry": ("notebook =", "notebok =", 6, "不认识条目 notebok；是不是想写 notebook？"),
     "missing title": ('title = "试验批次"\n', "", None, "缺少 title"),
     "id is not the file name": ('id = "demo"\ntitle', 'id = "dmeo"\ntitle', 1, 'id = "demo"；看到 "dmeo"'),

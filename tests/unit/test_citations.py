@@ -8,12 +8,12 @@ import pytest
 
 from qbresearch.errors import CitationError
 from qbresearch.rules.citations import (
-    STATUS_LABELS,
     STATUSES,
     Citation,
     check_keys,
     read_citation,
     read_toml,
+    status_words,
 )
 
 ENTRY = {"clause": "第二条", "quote": "小学达到 4.2 人以上，余项不低于85%", "source": "sample", "status": "copy"}
@@ -79,7 +79,7 @@ def test_a_source_that_is_not_declared_is_refused_with_those_that_are() -> None:
 
 
 def test_only_four_statuses_exist() -> None:
-    assert STATUSES == ("law", "copy", "practice", "unverified") and set(STATUS_LABELS) == set(STATUSES)
+    assert STATUSES == ("law", "copy", "practice", "unverified") and set(status_words()) == set(STATUSES)
     for status in STATUSES:
         assert read(status=status).status == status
     assert "'Law'" in refusal(status="Law")

@@ -7,15 +7,27 @@ import errno
 import io
 import json
 import sys
+from types import SimpleNamespace
 
 import openpyxl
 import pytest
 
+from qbresearch.batches import runner
 from qbresearch.cli import command as cli
-from qbresearch.errors import EXIT_DONE, EXIT_FINDINGS, EXIT_INPUT, EXIT_INTERRUPTED
+from qbresearch.cli import county as counties
+from qbresearch.cli import publishing
+from qbresearch.errors import (
+    EXIT_DONE,
+    EXIT_FINDINGS,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_RUNS_FAILED,
+    InputError,
+)
+from qbresearch.publication import publish
 from qbresearch.raw.reading import Problems, read_file
 
-VERBS = ("template", "verify", "build", "assess", "run", "publish", "show")
+VERBS = ("template", "verify", "build", "assess", "run", "publish", "report", "show", "doctor")
 
 
 @pytest.fixture
@@ -379,3 +391,221 @@ def test_show_says_when_a_built_table_is_outdated(run, built):
     path.write_text(path.read_text(encoding="utf-8").replace("测试用", "改过的"), encoding="utf-8")
     assert "已处理 12 行，但已过期" in run("show", "sources")[1]
     refused(run("assess", "--source", "test-county"), "已经过期", "qbresearch build test-county")
+
+
+# --- publish: formats and layout ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """What ``publish_run`` is asked for; it writes a file of each format for a report ``slug``."""
+    asked = []
+
+    def publish_run(project, run_id, **options):
+        asked.append({"run_id": run_id} | options)
+        files = {}
+        for kind in options["formats"]:
+            files[kind] = {"file": f"{kind}/slug.{kind}"}
+            path = project.reports / run_id / kind / f"slug.{kind}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(f"a {kind} file".encode())
+        reports = (SimpleNamespace(files=files),)
+        return SimpleNamespace(summary=lambda: "写好了", refused=(), reports=reports)
+
+    monkeypatch.setattr(publish, "publish_run", publish_run)
+    return asked
+
+
+@pytest.fixture
+def planned(monkeypatch):
+    """A plan of the batch ``demo`` that nobody has to work out."""
+    plan = SimpleNamespace(project=None, batch=SimpleNamespace(id="demo"), why_stale=lambda name: f"{name} 已变")
+    monkeypatch.setattr(
+        publishing, "_plan_named", lambda project, name: SimpleNamespace(**vars(plan) | {"project": project})
+    )
+
+
+@pytest.mark.parametrize(("words", "formats", "style"), [
+    ([], ("html", "docx", "pdf"), {}),
+    (["--format", "docx"], ("docx",), {}),
+    (["--format", "PDF，docx、pdf"], ("pdf", "docx"), {}),
+    (
+        ["--format", "pdf", "--preset", "gongwen", "--citations", "2015"], ("pdf",),
+        {"preset": "gongwen", "edition": "2015"},
+    ),
+])
+def test_publish_hands_on_what_is_asked_for_and_nothing_else(run, planned, published, words, formats, style):
+    code, out, _ = run("publish", "demo", "--workers", "3", *words)
+    assert code == EXIT_DONE and "写好了" in out
+    (asked,) = published
+    assert asked["is_current"]({"name": "甲"}) == "甲 已变"
+    assert {k: asked[k] for k in asked if k not in ("is_current", "progress")} == {
+        "run_id": "demo", "formats": formats, "workers": 3
+    } | style
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["--format", "doc"], ("没有这个格式", "html、docx、pdf", "是不是想写 docx？")),
+    (["--format", "docx,latex"], ("没有这个格式", "latex", "--format")),
+    (["--preset", "gongwn"], ("没有这个版式", "academic、gongwen", "是不是想写 gongwen？")),
+    (["--citations", "2005"], ("没有这个著录规则版本", "2025、2015")),
+])
+def test_an_unknown_format_or_layout_lists_the_choices(run, planned, published, words, expected):
+    refused(run("publish", "demo", *words), *expected)
+    assert not published
+
+
+def test_what_was_not_published_ends_with_3(run, planned, monkeypatch):
+    partial = SimpleNamespace(summary=lambda: "一份未采用", refused=("x",))
+    monkeypatch.setattr(publish, "publish_run", lambda *args, **options: partial)
+    code, out, _ = run("publish", "demo")
+    assert code == EXIT_RUNS_FAILED and "一份未采用" in out
+
+
+# --- report ------------------------------------------------------------------------------------------------------
+
+PARAMETERS = {
+    "10-data-check": "source_id county_code school_year standard_id language",
+    "20-resource-balance": "source_id county_code school_year stage standard_id language",
+    "30-attainment": "source_id county_code school_year stage standard_id language",
+}
+
+
+@pytest.fixture
+def notebooks(project):
+    """The three notebooks of a county report, with parameters and nothing else."""
+    for name, parameters in PARAMETERS.items():
+        lines = [f'{p}: {"int" if p == "school_year" else "str"}' for p in parameters.split()]
+        lines[-1] += ' = "zh"'
+        cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "\n".join(lines), "outputs": []}
+        (project.notebooks / f"{name}.ipynb").write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The plans that were run."""
+    plans = []
+
+    def run_batch(plan, **options):
+        plans.append(plan)
+        return SimpleNamespace(failed=0, summary=lambda: "")
+
+    monkeypatch.setattr(runner, "run_batch", run_batch)
+    return plans
+
+
+@pytest.mark.parametrize("wanted", ["010203", "测试县", "测试"])
+def test_report_goes_from_raw_data_to_one_word_file(run, project, school_source, notebooks, ran, published, wanted):
+    code, out, err = run("report", wanted)
+    assert code == EXIT_DONE, err
+    assert "test-county：已重建" in out
+    assert f"报告：{project.reports / 'test-county-010203-2024' / 'docx' / 'slug.docx'}\n" in out
+    jobs = [(p.job.notebook, p.job.parameters.get("stage"), p.job.parameters["school_year"]) for p in ran[0].jobs]
+    assert jobs == [
+        ("10-data-check", None, 2024), ("20-resource-balance", "primary", 2024), ("20-resource-balance", "junior", 2024),
+        ("30-attainment", "primary", 2024), ("30-attainment", "junior", 2024),
+    ]
+    assert {p.job.parameters["county_code"] for p in ran[0].jobs} == {"010203"}
+    assert published[0]["run_id"] == "test-county-010203-2024" and published[0]["formats"] == ("docx",)
+    assert not list((project.notebooks / "batches").iterdir())
+
+
+def test_a_report_of_one_stage_or_in_english_is_a_run_of_its_own(run, built, notebooks, ran, published):
+    assert run("report", "测试县", "--stage", "junior", "--language", "en", "--preset", "gongwen")[0] == EXIT_DONE
+    assert [p.job.parameters.get("stage", "") for p in ran[0].jobs] == ["", "junior", "junior"]
+    assert {p.job.parameters["language"] for p in ran[0].jobs} == {"en"}
+    assert published[0]["run_id"] == "test-county-010203-2024-junior-en" and published[0]["preset"] == "gongwen"
+
+
+@pytest.mark.parametrize(("words", "kind"), [
+    (["--output", "我县.docx"], "docx"), (["--output", "我县.PDF"], "pdf"),
+    (["--format", "html", "--output", "我县.html"], "html"),
+])
+def test_the_file_asked_for_has_the_format_of_its_name(
+    run, built, notebooks, ran, published, tmp_path, monkeypatch, words, kind
+):
+    monkeypatch.chdir(tmp_path)
+    assert run("report", "测试县", *words)[0] == EXIT_DONE
+    assert (tmp_path / words[-1]).read_bytes() == f"a {kind} file".encode()
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["--output", "旧.docx"], ("没有覆盖", "旧.docx")),
+    (["--output", "没有/我县.docx"], ("文件夹不存在", "没有")),
+    (["--output", "我县.docx", "--format", "pdf"], ("文件名与格式不一致", "我县.pdf")),
+    (["--output", "我县.doc"], ("没有这个格式", "是不是想写 docx？")),
+    (["--format", "docx,pdf"], ("没有这个格式", "docx,pdf")),
+    (["--year", "2023"], ("没有这个学年", "2024")),
+    (["--stage", "senior"], ("没有这个学段", "primary、junior")),
+    (["--source", "other"], ("没有这个数据来源", "test-county")),
+    (["--standard", "national-2018"], ("没有这个配套标准", "是不是想写 national-2017？")),
+    (["--standard", "michigan-2001"], ("没有这个配套标准", "national-2017")),
+    (["--language", "fr"], ("没有这个语言", "zh、en")),
+])
+def test_what_report_cannot_do_is_said_before_anything_runs(
+    run, built, notebooks, ran, published, tmp_path, monkeypatch, words, expected
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "旧.docx").write_bytes(b"worked on")
+    refused(run("report", "测试县", *words), *expected)
+    assert not ran and not published and (tmp_path / "旧.docx").read_bytes() == b"worked on"
+
+
+def test_failed_notebooks_are_told_and_end_with_3(run, built, notebooks, monkeypatch, tmp_path):
+    failure = SimpleNamespace(failed=1, summary=lambda: "失败 1 个，见 failed/a.ipynb")
+    monkeypatch.setattr(runner, "run_batch", lambda plan, **options: failure)
+    nothing = SimpleNamespace(reports=(), refused=(SimpleNamespace(job="a", reason="失败"),))
+    monkeypatch.setattr(publish, "publish_run", lambda *args, **options: nothing)
+    code, out, err = run("report", "测试县")
+    assert code == EXIT_RUNS_FAILED and "失败 1 个" in err and "未采用 a：失败" in err and "\n报告：" not in out
+
+
+def test_data_with_errors_are_not_reported_on(run, project, add_source, book, notebooks, ran, tmp_path):
+    book.put(0, "students_primary", "很多")
+    add_source("bad", {"a.xlsx": book.save(tmp_path / "a.xlsx").read_bytes()})
+    refused(run("report", "测试县"), "数据有错误", "qbresearch build bad")
+    assert not ran
+
+
+def test_without_school_data_the_way_to_them_is_named(run, project):
+    refused(run("report", "测试县"), "没有学校数据", "qbresearch template")
+
+
+def test_a_county_in_two_sources_is_asked_about(run, built, add_source, book, notebooks, ran, published, tmp_path):
+    add_source("another", {"b.xlsx": book.save(tmp_path / "b.xlsx").read_bytes()})
+    refused(run("report", "010203"), "不止一个县", "来源 another", "来源 test-county", "--source another")
+    assert run("report", "010203", "--source", "another")[0] == EXIT_DONE and ran
+
+
+def _known(*names):
+    return [counties.CountyData("s", f"61{n:04d}", name, (2024,), None) for n, name in enumerate(names)]
+
+
+@pytest.mark.parametrize(("wanted", "found"), [
+    ("610001", "长安县"), ("长安县", "长安县"), ("长安", "长安县"), ("鄠", "鄠邑区（模拟）"), (" 鄠 邑 区 ", "鄠邑区（模拟）"), ("ｆresno", "Fresno"),
+    ("FRES", "Fresno"), ("旧城区", "旧城区"), ("新", "新城区"), ("huyi", "鄠邑区（模拟）"), ("chang an", "长安县"),
+])
+def test_a_county_is_found_by_code_then_whole_name_then_part_of_it(wanted, found):
+    known = _known("鄠邑区（模拟）", "长安县", "Fresno", "旧城区", "新城区", "旧城区东")
+    assert counties.find_county(wanted, known).name == found
+
+
+def test_a_name_that_fits_several_counties_lists_them_and_one_that_fits_none_the_nearest():
+    known = _known("桥东区", "桥西区", "鄠邑区（模拟）")
+    with pytest.raises(InputError) as caught:
+        counties.find_county("桥", known)
+    assert "桥东区 610000" in caught.value.found and "桥西区 610001" in caught.value.found and "鄠" not in caught.value.found
+    assert "如 610000" in caught.value.fix
+    for heard in ("户邑区", "胡义"):
+        with pytest.raises(InputError) as caught:
+            counties.find_county(heard, known)
+        assert caught.value.fix == "是不是想写 鄠邑区（模拟）（610002）？"
+    with pytest.raises(InputError) as caught:
+        counties.find_county("", known)
+    assert "桥东区" in caught.value.expected
+
+
+def test_the_batch_of_a_county_does_not_depend_on_anything_but_what_it_asks():
+    county = counties.CountyData("甲 源", "Los Angeles", "洛杉矶", (1998,), None)
+    one, two = (counties.county_batch(county, 1998, ["all"], "california-1999") for _ in range(2))
+    assert one == two and one.id == "Los-Angeles-1998" and not one.problems

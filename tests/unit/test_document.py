@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import (
     BLOCK_MIME,
+    EquationBlock,
     FigureBlock,
     FindingBlock,
     OpeningBlock,
@@ -19,16 +21,24 @@ from qbresearch.exhibits.blocks import (
     TableBlock,
 )
 from qbresearch.publication.document import (
-    Document,
-    Exhibit,
-    Finding,
-    Heading,
     Part,
-    Prose,
-    Reference,
     build_document,
     error_cell,
     merge_stages,
+)
+from qbresearch.publication.model import (
+    Document,
+    Equation,
+    Exhibit,
+    Finding,
+    Heading,
+    ItemList,
+    Note,
+    Paragraph,
+    Quotation,
+    Reference,
+    Text,
+    Verbatim,
     plain_text,
 )
 from qbresearch.publication.wording import chinese_number, school_year_label
@@ -120,7 +130,7 @@ def test_the_heading_that_names_the_notebook_gives_way_to_the_section_heading() 
     cells = [new_markdown_cell("# 资源配置\n\n导语"), shown(opening()), new_markdown_cell("## 甲")]
     document = build(Part(part().job, "", new_notebook(cells=cells)))
     assert [(h.number, h.text) for h in items(document, Heading)] == [("（一）", "甲")]
-    assert plain_text(items(document, Prose)[0].tokens) == "导语"
+    assert plain_text(items(document, Paragraph)[0].words) == "导语"
 
 
 @pytest.mark.parametrize(("value", "text"), [(1, "一"), (10, "十"), (11, "十一"), (20, "二十"), (99, "九十九"), (100, "100")])
@@ -146,15 +156,15 @@ def test_references_become_labels_in_text_findings_and_notes_even_right_after_ch
             figure("cv"),
         ),
     )
-    assert plain_text(items(document, Prose)[0].tokens) == "见表2与图1。"
-    assert document.summary[0].words == ("如", Reference("表2", "tbl-2"), "所示")
-    assert items(document, Exhibit)[1].notes == (("另见", Reference("图1", "fig-1"), "。"),)
+    assert plain_text(items(document, Paragraph)[0].words) == "见表2与图1。"
+    assert document.summary[0].words == (Text("如"), Reference("表2", "tbl-2"), Text("所示"))
+    assert items(document, Exhibit)[1].notes == ((Text("另见"), Reference("图1", "fig-1"), Text("。")),)
 
 
 def test_each_notebook_refers_to_its_own_exhibits() -> None:
     cells = (new_markdown_cell("见@tbl-cv"), table("cv"))
     document = build(part(*cells, stage="primary"), part(*cells, stage="junior"))
-    assert [plain_text(p.tokens) for p in items(document, Prose)] == ["见表1", "见表2"]
+    assert [plain_text(p.words) for p in items(document, Paragraph)] == ["见表1", "见表2"]
 
 
 @pytest.mark.parametrize("text", ["见@tbl-none", "见@fig-cv", "见@tbl-", "- 列\n- 见@tbl-none", "**见@tbl-none**"])
@@ -177,13 +187,13 @@ def test_an_unknown_reference_in_a_finding_or_note_is_refused() -> None:
 def test_the_blank_after_a_reference_goes_before_chinese_and_stays_before_latin() -> None:
     text = new_markdown_cell("@tbl-cv 列出。@tbl-cv and")
     document = build(part(text, FindingBlock("f", "@tbl-cv 列出"), table("cv")))
-    assert plain_text(items(document, Prose)[0].tokens) == "表1列出。表1 and"
-    assert items(document, Finding)[0].words == (Reference("表1", "tbl-1"), "列出")
+    assert plain_text(items(document, Paragraph)[0].words) == "表1列出。表1 and"
+    assert items(document, Finding)[0].words == (Reference("表1", "tbl-1"), Text("列出"))
 
 
 def test_a_reference_inside_code_is_left_alone() -> None:
     document = build(part(new_markdown_cell("写作 `@tbl-ID`")))
-    assert plain_text(items(document, Prose)[0].tokens) == "写作 @tbl-ID"
+    assert plain_text(items(document, Paragraph)[0].words) == "写作 @tbl-ID"
 
 
 def test_two_tables_of_one_notebook_may_not_share_an_id() -> None:
@@ -211,12 +221,20 @@ def test_only_blocks_reach_the_document() -> None:
 
 def test_cells_tagged_remove_cell_stay_out() -> None:
     hidden = new_markdown_cell("给分析者看的说明", metadata={"tags": ["remove-cell"]})
-    assert not items(build(part(hidden)), Prose)
+    assert not items(build(part(hidden)), Paragraph)
 
 
-def test_pictures_in_text_are_refused() -> None:
-    with pytest.raises(InputError, match="第 2 个单元格"):
-        build(part(new_markdown_cell("![图](http://example.org/a.png)")))
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("![图](http://example.org/a.png)", "图片"), ("|a|b|\n|-|-|\n|1|2|", "表格"), ("<div onclick=x>y</div>", "HTML"),
+        ("字<b>粗</b>", "HTML"), ("[表](../data/raw/x.xlsx)", "网址"), ("[a](javascript:alert(1))", "网址"),
+    ],
+)  # fmt: skip
+def test_what_belongs_into_a_block_or_leads_out_of_the_report_is_refused(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        build(part(new_markdown_cell(text)))
+    assert "第 2 个单元格" in str(caught.value)
 
 
 def test_error_outputs_are_found() -> None:
@@ -266,13 +284,90 @@ def test_a_notebook_needs_exactly_one_opening() -> None:
 
 def test_lines_of_chinese_are_joined_without_a_blank() -> None:
     document = build(part(new_markdown_cell("第一行\n第二行 and\nEnglish")))
-    tokens = items(document, Prose)[0].tokens[0]["children"]
-    assert [t["type"] for t in tokens] == ["text", "text", "softbreak", "text"]
+    assert plain_text(items(document, Paragraph)[0].words) == "第一行第二行 and English"
 
 
 def test_bold_text_ending_in_punctuation_is_bold() -> None:
     document = build(part(new_markdown_cell("**注意：**下文")))
-    assert items(document, Prose)[0].tokens[0]["children"][0]["type"] == "strong"
+    assert items(document, Paragraph)[0].words == (Text("注意：", strong=True), Text("下文"))
+
+
+def test_lists_quotations_code_and_notes_keep_their_structure() -> None:
+    text = "1. 甲[^a]\n   - 子\n2. 乙\n\n> 引文\n\n```\nx = 1\n```\n\n正文[^b]。\n\n[^a]: 注**一**\n[^b]: 注二"
+    document = build(part(new_markdown_cell(text), stage="primary"), part(new_markdown_cell("又[^a]。\n\n[^a]: 注三"), stage="junior"))
+    found = items(document, ItemList)[0]
+    assert found.ordered
+    assert [type(item) for item in found.entries[0]] == [Paragraph, ItemList]
+    assert found.entries[0][0].words == (Text("甲"), Note(1, (Text("注"), Text("一", strong=True))))
+    assert items(document, Quotation) == [Quotation((Paragraph((Text("引文"),)),))]
+    assert items(document, Verbatim) == [Verbatim("x = 1")]
+    assert [word.number for p in items(document, Paragraph) for word in p.words if isinstance(word, Note)] == [2, 3]
+
+
+def test_equations_are_numbered_and_referred_to_and_plain_ones_are_not() -> None:
+    block = EquationBlock("cv", r"CV = \frac{s}{\bar x}", "差异系数等于标准差除以均值")
+    document = build(part(new_markdown_cell("见@eq-cv。\n\n$$x=1$$"), block))
+    assert plain_text(items(document, Paragraph)[0].words) == "见式（1）。"
+    assert [(e.number, e.anchor, e.alt) for e in items(document, Equation)] == [
+        ("", "", "x=1"), ("1", "eq-1", "差异系数等于标准差除以均值"),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["见 $\\href{x}{y}$。", "$$\n\\begin\n$$"])
+def test_a_formula_that_cannot_be_set_is_refused_with_its_cell(cell: str) -> None:
+    with pytest.raises(InputError, match="第 2 个单元格"):
+        build(part(new_markdown_cell(cell)))
+
+
+def test_works_are_numbered_by_first_citation_and_listed_once() -> None:
+    text = "甲[@holm-1979]，乙[@oster-2019; @holm-1979]。"
+    document = build(part(new_markdown_cell(text), FindingBlock("f", "丙[@oster-2019]")))
+    assert plain_text(items(document, Paragraph)[0].words) == "甲[1]，乙[1-2]。"
+    assert [work.number for work in document.works] == [1, 2]
+    assert "Holm" in document.works[0].text
+    assert items(document, Finding)[0].words[1].anchor == "ref-2"
+
+
+def test_an_unknown_work_is_refused_with_its_cell() -> None:
+    with pytest.raises(InputError, match="holm-1999") as caught:
+        build(part(new_markdown_cell("甲[@holm-1999]")))
+    assert "第 2 个单元格" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        (FindingBlock("f", "校名\U0001f600"), "第一部分"),
+        (table(rows=(("\ue000校", "1"),)), "表1第 1 行"),
+        (table(notes=("\ue000",)), "表1注"),
+    ],
+)
+def test_a_character_no_font_can_draw_stops_the_report_with_its_place(block: Any, place: str) -> None:
+    with pytest.raises(InputError, match="字体画不出的字") as caught:
+        build(part(block))
+    assert place in str(caught.value)
+    assert "U+E000" in str(caught.value) or "U+1F600" in str(caught.value)
+
+
+def test_rare_names_of_counties_can_be_drawn() -> None:
+    build(part(FindingBlock("f", "鄠邑区、浉河区、瀍河回族区、猇亭区、硚口区、湾沚区、埇桥区、㵲水街道")))
+
+
+# languages
+
+
+def test_cells_speak_the_language_of_their_job() -> None:
+    cells = [
+        new_markdown_cell("## 甲"), new_markdown_cell("## One", metadata={"tags": ["lang-en"]}),
+        new_markdown_cell("$x$", metadata={"tags": ["lang-all"]}), table("cv"), new_markdown_cell("见@tbl-cv"),
+        new_markdown_cell("See @tbl-cv.", metadata={"tags": ["lang-en"]}),
+    ]
+    chinese, english = build(part(*cells)), build(part(*cells, language="en"))
+    assert [h.text for h in items(chinese, Heading)] == ["甲"]
+    assert [(h.number, h.text) for h in items(english, Heading)] == [("1.1 ", "One")]
+    assert plain_text(items(english, Paragraph)[1].words) == "See Table 1."
+    assert (english.sections[0].number, english.language) == ("1", "en")
+    assert "Appendix" in english.appendix.title
 
 
 # the whole
@@ -283,9 +378,20 @@ def test_title_summary_cautions_and_label() -> None:
     document = build(part(*cells, stage="primary"), part(*cells, stage="junior"))
     assert document.title == "云岭县2024—2025 学年义务教育优质均衡发展研究报告"
     assert document.subtitle == "依据办法"
-    assert [f.words for f in document.summary] == [("要点",)]
+    assert [f.words for f in document.summary] == [(Text("要点"),)]
     assert document.cautions == ("数据为模拟。",)
     assert not document.simulated
+
+
+def test_the_title_page_shows_what_the_batch_file_gives_and_files_are_dated_by_the_last_run() -> None:
+    cover = {"authors": ["甲", "乙"], "institution": "某研究院", "date": "2026 年 11 月"}
+    first, second = part(), part(stage="junior")
+    dated = (replace(first, finished="2026-11-01T08:00:00+08:00"), replace(second, finished="2026-11-02T08:00:00+08:00"))
+    document = build_document(dated, run_id="demo", packages={}, cover=cover)
+    assert document.authors == ("甲", "乙")
+    assert document.cover[:2] == (("编制单位", "某研究院"), ("日期", "2026 年 11 月"))
+    assert document.made.isoformat() == "2026-11-02T08:00:00+08:00"
+    assert build(first).made.year == 1980
 
 
 def test_one_simulated_section_makes_the_report_simulated() -> None:

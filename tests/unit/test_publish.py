@@ -13,12 +13,16 @@ from filelock import FileLock
 from nbformat import writes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from qbresearch.batches.batch import RECORD_SCHEMA
+from qbresearch.batches.runner import MANIFEST_SCHEMA
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import FindingBlock, OpeningBlock, RecordBlock
 from qbresearch.project import Project
-from qbresearch.batches.batch import RECORD_SCHEMA
-from qbresearch.publication.publish import Publication, publish_run, rebuild_index
-from qbresearch.batches.runner import MANIFEST_SCHEMA
+from qbresearch.publication.publish import (
+    Publication,
+    publish_run,
+    rebuild_index,
+)
 
 Job = dict[str, Any]
 
@@ -79,8 +83,10 @@ class Run:
         }
         (self.folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
 
-    def publish(self, is_current: Callable[[Job], str | None] = current) -> Publication:
-        return publish_run(self.project, self.run_id, is_current=is_current)
+    def publish(
+        self, is_current: Callable[[Job], str | None] = current, formats: tuple[str, ...] = ("html",), **style: Any
+    ) -> Publication:
+        return publish_run(self.project, self.run_id, is_current=is_current, formats=formats, **style)
 
     def page(self, slug: str = "sim-530199-2024") -> str:
         return (self.folder / "html" / f"{slug}.html").read_text(encoding="utf-8")
@@ -245,11 +251,14 @@ def test_publishing_twice_gives_the_same_bytes(run: Run) -> None:
     run.add("530200", name="乙县")
 
     def everything() -> dict[str, bytes]:
-        run.publish()
-        paths = [*run.folder.rglob("html/*"), run.folder / "published.json", run.project.reports / "index.html"]
-        return {path.name: path.read_bytes() for path in paths}
+        run.publish(formats=("html", "docx", "pdf"))
+        pages = [path for name in ("html", "docx", "pdf") for path in (run.folder / name).iterdir()]
+        paths = [*pages, run.folder / "published.json", run.folder / "index.html", run.project.reports / "index.html"]
+        return {str(path): path.read_bytes() for path in paths}
 
-    assert everything() == everything()
+    first = everything()
+    assert len(first) == 9
+    assert everything() == first
 
 
 def test_pages_that_no_longer_belong_are_removed_and_nothing_else_is_left(run: Run) -> None:
@@ -261,7 +270,7 @@ def test_pages_that_no_longer_belong_are_removed_and_nothing_else_is_left(run: R
     (run.folder / "html" / "old.html").write_text("x", encoding="utf-8")
     run.publish()
     assert [path.name for path in (run.folder / "html").iterdir()] == ["sim-530199-2024.html"]
-    assert not [path for path in run.folder.iterdir() if path.name.startswith(".pages")]
+    assert not [path for path in run.folder.iterdir() if path.name.startswith(".publish-")]
 
 
 def test_a_wrong_reference_leaves_the_old_pages_standing(run: Run) -> None:
@@ -274,17 +283,71 @@ def test_a_wrong_reference_leaves_the_old_pages_standing(run: Run) -> None:
     with pytest.raises(InputError, match="@tbl-none"):
         run.publish()
     assert (run.page(), run.index) == before
-    assert not [path for path in run.folder.iterdir() if path.name.startswith(".pages")]
+    assert not [path for path in run.folder.iterdir() if path.name.startswith(".publish-")]
 
 
-def test_published_json_holds_records_and_the_checksum_of_each_page(run: Run) -> None:
+def test_published_json_holds_records_and_the_checksum_of_each_file(run: Run) -> None:
     job = run.add(verdict="not_met", stage="primary")
-    run.publish()
+    run.publish(formats=("html", "docx", "pdf"))
     entry = json.loads((run.folder / "published.json").read_text(encoding="utf-8"))["reports"][0]
-    assert entry["sha256"] == hashlib.sha256(run.page().encode()).hexdigest()
+    assert set(entry["files"]) == {"html", "docx", "pdf"}
+    for name, file in entry["files"].items():
+        data = (run.folder / file["file"]).read_bytes()
+        assert file == {
+            "file": f"{name}/sim-530199-2024.{name}", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data),
+        }
     assert entry["records"][0]["values"]["verdict"] == "not_met"
     assert entry["jobs"] == [{name: job[name] for name in ("name", "key", "output_sha256")}]
     assert entry["simulated"] is True
+
+
+def test_two_workers_write_what_one_writes(run: Run) -> None:
+    for code in ("530199", "530200", "530300"):
+        run.add(code, name=f"县{code}")
+    run.publish()
+    alone = {path.name: path.read_bytes() for path in (run.folder / "html").iterdir()}
+    run.publish(workers=2)
+    assert {path.name: path.read_bytes() for path in (run.folder / "html").iterdir()} == alone
+
+
+def test_a_fault_found_by_a_worker_reaches_the_user_with_all_its_parts(run: Run) -> None:
+    run.add()
+    run.add("530100", text="见@tbl-none")
+    with pytest.raises(InputError, match="@tbl-none") as caught:
+        run.publish(workers=2)
+    assert caught.value.fix
+    assert not (run.folder / "published.json").exists()
+    assert not [path for path in run.folder.iterdir() if path.name.startswith(".publish-")]
+
+
+def test_a_format_published_before_stays_while_its_jobs_are_the_same(run: Run) -> None:
+    run.add()
+    run.publish(formats=("html",))
+    publication = run.publish(formats=("docx",))
+    assert list(publication.reports[0].files) == ["html", "docx"]
+    assert run.page()
+    run.jobs.clear()
+    run.add(text="别的正文")
+    publication = run.publish(formats=("docx",))
+    assert list(publication.reports[0].files) == ["docx"]
+    assert not list((run.folder / "html").iterdir())
+
+
+@pytest.mark.parametrize("wrong", [{"formats": ("doc",)}, {"preset": "journal"}, {"edition": "2005"}])
+def test_unknown_formats_presets_and_editions_are_refused_with_the_choices(run: Run, wrong: dict[str, Any]) -> None:
+    run.add()
+    with pytest.raises(InputError, match="下列之一"):
+        run.publish(**wrong)
+    assert not (run.folder / "published.json").exists()
+
+
+def test_reports_in_two_languages_stand_beside_each_other(run: Run) -> None:
+    run.add()
+    run.add(language="en")
+    assert [(r.slug, r.language) for r in run.publish().reports] == [
+        ("sim-530199-2024-en", "en"), ("sim-530199-2024", "zh"),
+    ]
+    assert '<html lang="en">' in run.page("sim-530199-2024-en")
 
 
 def test_the_index_lists_every_run_and_skips_pages_that_have_gone(run: Run, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tiny_batch import (
 
 from qbresearch.errors import InputError
 from qbresearch.project import Project
-from qbresearch.reports import runner, workers
+from qbresearch.batches import runner, workers
 from qbresearch.batches.batch import read_records
 from qbresearch.batches.portable import make_portable
 from qbresearch.batches.runner import read_manifest, run_batch

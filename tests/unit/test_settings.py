@@ -41,7 +41,7 @@ def test_the_table_carries_quotation_status_and_source():
     ("value = 0.15", "value = 0.16", "原句里没有这个数"),
     ('id = "power"', 'id = "strength"', "没有这个设定"),
     ('id = "power"', 'id = "significance"', "设定的写法不对"),
-    ('unit = "倍"\n', "", "缺少必填的键"),
+    ('unit = { zh = "倍", en = "times" }\n', "", "缺少必填的键"),
     ('source = "oster-2019"', 'source = "somewhere"', "没有登记的出处"),
     ("value = 0.8", 'value = "0.8"', "设定的写法不对"),
 ])

@@ -411,7 +411,8 @@ def test_committed_files_are_what_the_program_writes(regenerated, workbooks):
 def test_the_passport_fits_the_files(simulation):
     passport = tomllib.loads((COMMITTED / "source.toml").read_text(encoding="utf-8"))
     assert list(passport) == [
-        "id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table", "file"
+        "id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table", "title_en",
+        "licence_en", "file",
     ]
     assert (passport["id"], passport["kind"], passport["form"]) == ("demo-prefecture", "simulated", "generated")
     assert str(simulation.seed) in passport["found_at"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.rules.citations import CITED, STATUS_LABELS, STATUSES
+from qbresearch.rules.citations import CITED, STATUSES, status_words
 from qbresearch.rules.columns import load_table
 from qbresearch.rules.standards import (
     COMPOSITE_CV,
@@ -157,8 +157,8 @@ def test_every_number_that_ships_has_unit_status_clause_quotation_and_source(sta
         assert rows[column].str.strip().ne("").all(), column
     numeric = rows["value"].str.contains(r"\d")
     assert rows.loc[numeric, "unit"].str.strip().ne("").all()
-    assert set(rows["status"]) <= set(STATUS_LABELS.values())
-    assert set(rows["source"]) <= {s["title"] for s in data["source"]}
+    assert set(rows["status"]) <= set(status_words().values())
+    assert set(rows["source"]) <= {source.title_zh for source in standard.sources.values()}
 
 
 @shipped

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import text_sha256
-from qbresearch.reports import batch as batch_module
+from qbresearch.batches import batch as batch_module
 from qbresearch.batches.batch import Plan, plan_batch
 from qbresearch.batches.batchfile import load_batch
 from qbresearch.batches.runner import run_batch

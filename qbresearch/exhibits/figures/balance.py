@@ -56,12 +56,11 @@ from qbresearch.exhibits.canvas import (
     verdict_handles,
     wrap_text,
 )
-from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, WORDS
+from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, verdict_words
+from qbresearch.language import say
 
 MAX_GROUPS = 12
 MAX_ROWS = 60  # more rows than this cannot be read on one page
-NOT_COMPUTABLE = "无法计算"
-OVER_CAP = "超过上限"
 RATIO_RANGE = (0.5, 1.5)  # a school at half or at one and a half times a standard has the full colour
 CELL_MARKS = {
     "met": {"marker": "o", "markersize": 3.8, "markeredgewidth": 0.0},
@@ -99,10 +98,10 @@ def plot_distributions(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray 
         _strip(ax, rows, largest_students(frame["students"]))
     handles = [
         *verdict_handles(frame["verdict"]),
-        *([dot_handle("", "无标准")] if frame["verdict"].eq("").any() else []),
-        diamond_handle("均值（按学生数加权）"),
-        *([dashed_handle("标准")] if frame["threshold"].notna().any() else []),
-        dot_handle("plain", "点越大，学生越多", markersize=8, alpha=0.55),
+        *([dot_handle("", say("无标准"))] if frame["verdict"].eq("").any() else []),
+        diamond_handle(say("均值（按学生数加权）")),
+        *([dashed_handle(say("标准"))] if frame["threshold"].notna().any() else []),
+        dot_handle("plain", say("点越大，学生越多"), markersize=8, alpha=0.55),
     ]
     add_legend(grid[-1], handles, own, columns=6)
     return grid
@@ -125,7 +124,7 @@ def _strip(ax: Axes, rows: pd.DataFrame, largest: float) -> None:
     for place, threshold in enumerate(thresholds):
         ax.axvline(threshold, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1, zorder=3)
         to_right = place > 0 if len(thresholds) > 1 else threshold < middle  # of two, one is written on either side
-        mark_value(ax, threshold, 0.64, f"标准 {number_text(threshold)}", to_right=to_right)
+        mark_value(ax, threshold, 0.64, say("标准 {value}", value=number_text(threshold)), to_right=to_right)
     for mean in means:
         ax.vlines(mean, -0.64, 0.46, color=PALETTE["ink"], linewidth=0.8, zorder=3)
         ax.plot(mean, -0.64, marker="D", color=PALETTE["ink"], markeredgewidth=0, markersize=5, zorder=5)
@@ -174,9 +173,9 @@ def plot_groups(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None 
         for place, (name, colour) in enumerate(zip(names, cycle(GROUP_COLOURS), strict=False)):
             _group_row(ax, rows[rows["group"] == name], place, colour, largest_students(frame["students"]))
     handles = [
-        dot_handle("plain", "点越大，学生越多", alpha=0.6),
-        diamond_handle("组内平均（按学生数加权）"),
-        *([dashed_handle("标准")] if frame["threshold"].notna().any() else []),
+        dot_handle("plain", say("点越大，学生越多"), alpha=0.6),
+        diamond_handle(say("组内平均（按学生数加权）")),
+        *([dashed_handle(say("标准"))] if frame["threshold"].notna().any() else []),
     ]
     add_legend(grid[-1], handles, own)
     return grid
@@ -221,12 +220,12 @@ def plot_cv_caps(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     places = label_rows(ax, list(frame["label"]), 17)
     top = np.nanmax([*frame["cv"], *frame["cap"], 0.1])
     ax.set_xlim(0, top * 1.08)
-    ax.set_xlabel("差异系数（标准差与平均数之比，无单位）")
+    ax.set_xlabel(say("差异系数（标准差与平均数之比，无单位）"))
     for place, row in zip(places, frame.itertuples(), strict=True):
         _lollipop(ax, place, row, top)
     fragile = frame["fragile"].eq(1).to_numpy()
-    side_column(ax, 50, "差异系数", places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cv"]])
-    side_column(ax, 86, "上限", places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cap"]])
+    side_column(ax, 50, say("差异系数"), places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cv"]])
+    side_column(ax, 86, say("上限"), places, ["—" if np.isnan(v) else f"{v:.3f}" for v in frame["cap"]])
     warn = {"marker": "^", "color": PALETTE["ink"], "markersize": 6}
     ax.plot(
         np.ones(fragile.sum()), places[fragile], linestyle="none", clip_on=False, transform=beside_axes(ax, 18), **warn,
@@ -234,9 +233,9 @@ def plot_cv_caps(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     handles = verdict_handles(frame["verdict"])
     if frame["cap"].notna().any():
         look = {"marker": "|", "markersize": 11, "markeredgewidth": 2, "markeredgecolor": PALETTE["ink"]}
-        handles.append(dot_handle("plain", "上限", **look))
+        handles.append(dot_handle("plain", say("上限"), **look))
     if fragile.any():
-        handles.append(dot_handle("plain", "临界（四舍五入或增减一人即翻转）", **warn))
+        handles.append(dot_handle("plain", say("临界（四舍五入或增减一人即翻转）"), **warn))
     if handles:
         add_legend(ax, handles, own)
     return ax
@@ -246,7 +245,7 @@ def _lollipop(ax: Axes, place: float, row: tuple, top: float) -> None:
     """One row of :func:`plot_cv_caps`."""
     kind = row.verdict or "plain"
     if np.isnan(row.cv):
-        ax.text(top * 0.012, place, NOT_COMPUTABLE, va="center", fontsize=8.5, color="#5A5A5A")
+        ax.text(top * 0.012, place, say("无法计算"), va="center", fontsize=8.5, color="#5A5A5A")
     else:
         ax.hlines(place, 0, row.cv, color=PALETTE[kind], linewidth=2.6, alpha=0.75, zorder=2)
         look = {"marker": MARKERS[kind], "color": PALETTE[kind], "markeredgecolor": "white"}
@@ -290,14 +289,14 @@ def plot_years(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None =
         ax.xaxis.set_major_formatter("{x:.0f}")
         ax.tick_params(labelbottom=True)
         ax.grid(visible=False, axis="x")
-        ax.set_xlabel("学年")
+        ax.set_xlabel(say("学年"))
         if not own or len(grid) < 4 or place % 2 == 0:
-            ax.set_ylabel("差异系数")
+            ax.set_ylabel(say("差异系数"))
     over = frame["cv"] > frame["cap"]
     handles = [
-        dot_handle("met", "差异系数", linestyle="-", linewidth=1.4),
-        *([dot_handle("not_met", OVER_CAP, markersize=7)] if over.any() else []),
-        *([dashed_handle("上限")] if frame["cap"].notna().any() else []),
+        dot_handle("met", say("差异系数"), linestyle="-", linewidth=1.4),
+        *([dot_handle("not_met", say("超过上限"), markersize=7)] if over.any() else []),
+        *([dashed_handle(say("上限"))] if frame["cap"].notna().any() else []),
     ]
     add_legend(grid[-1], handles, own)
     return grid
@@ -357,19 +356,20 @@ def plot_between_within(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.barh(places[drawn], shares, color=PALETTE["met"], **bars)
     ax.barh(places[drawn], 1 - shares, left=shares, color="#DCE3EA", hatch="///", **bars)
     for place, value in zip(places[~drawn], total[~drawn], strict=True):
-        words = NOT_COMPUTABLE if np.isnan(value) else "各校相同，没有差异"
+        words = say("无法计算") if np.isnan(value) else say("各校相同，没有差异")
         ax.text(0.01, place, words, va="center", fontsize=8.5, color="#5A5A5A")
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel("占差异系数平方的比例（%）")
-    texts = pd.DataFrame("—", index=range(len(frame)), columns=["组间", "组内", "合计"])
-    texts.loc[drawn, "组间"] = [f"{100 * s:.1f}%" for s in shares]
-    texts.loc[drawn, "组内"] = [f"{100 * (1 - s):.1f}%" for s in shares]
-    texts["合计"] = ["—" if np.isnan(v) else f"{v:.4f}" for v in total]
-    for points, name, heading in ((38, "组间", "组间"), (74, "组内", "组内"), (122, "合计", "差异系数²")):
+    ax.set_xlabel(say("占差异系数平方的比例（%）"))
+    texts = pd.DataFrame("—", index=range(len(frame)), columns=["between", "within", "total"])
+    texts.loc[drawn, "between"] = [f"{100 * s:.1f}%" for s in shares]
+    texts.loc[drawn, "within"] = [f"{100 * (1 - s):.1f}%" for s in shares]
+    texts["total"] = ["—" if np.isnan(v) else f"{v:.4f}" for v in total]
+    headings = (38, "between", say("组间")), (74, "within", say("组内")), (122, "total", say("差异系数²"))
+    for points, name, heading in headings:
         side_column(ax, points, heading, places, texts[name])
-    within = Patch(facecolor="#DCE3EA", hatch="///", edgecolor="#8796A5", label="组内差异")
-    add_legend(ax, [Patch(facecolor=PALETTE["met"], label="组间差异"), within], own)
+    within = Patch(facecolor="#DCE3EA", hatch="///", edgecolor="#8796A5", label=say("组内差异"))
+    add_legend(ax, [Patch(facecolor=PALETTE["met"], label=say("组间差异")), within], own)
     return ax
 
 
@@ -446,15 +446,16 @@ def plot_attainment_map(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         shades = [PALETTE["ink"] if np.isnan(r) else ink_on(cmap(norm(r))) for r in ratios.to_numpy()[row, column]]
         area, edge = look["markersize"] ** 2, look["markeredgewidth"]
         ax.scatter(column + 0.5, row + 0.5, s=area, marker=look["marker"], c=shades, linewidths=edge, zorder=3)
+    words = verdict_words()
     handles: list[Artist] = [
-        dot_handle(verdict, WORDS[verdict], **look | {"color": PALETTE["ink"], "markeredgecolor": PALETTE["ink"]})
+        dot_handle(verdict, words[verdict], **look | {"color": PALETTE["ink"], "markeredgecolor": PALETTE["ink"]})
         for verdict, look in CELL_MARKS.items()
         if frame["verdict"].eq(verdict).any()
     ]
     if ratios.isna().to_numpy().any():
-        handles.append(Patch(facecolor=PALETTE["faint"], label="没有数据或不适用"))
+        handles.append(Patch(facecolor=PALETTE["faint"], label=say("没有数据或不适用")))
     ticks = np.linspace(*RATIO_RANGE, 5)
-    _colour_bar(ax, cmap, norm, "实测值与标准之比", ticks=ticks, extend="both")
+    _colour_bar(ax, cmap, norm, say("实测值与标准之比"), ticks=ticks, extend="both")
     add_legend(ax, handles, own, points_below=6)
     return ax
 
@@ -489,10 +490,10 @@ def plot_county_cvs(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         _cv_cell(ax, row, column, value, bool(over[row, column]))
     handles: list[Artist] = []
     if over.any():
-        handles.append(dot_handle("plain", OVER_CAP + "（加框、加粗）", marker="^", color=PALETTE["ink"]))
+        handles.append(dot_handle("plain", say("超过上限（加框、加粗）"), marker="^", color=PALETTE["ink"]))
     if cvs.isna().to_numpy().any():
-        handles.append(Patch(facecolor=PALETTE["faint"], label=NOT_COMPUTABLE))
-    _colour_bar(ax, cmap, norm, "差异系数（无单位）")
+        handles.append(Patch(facecolor=PALETTE["faint"], label=say("无法计算")))
+    _colour_bar(ax, cmap, norm, say("差异系数（无单位）"))
     if handles:
         add_legend(ax, handles, own, points_below=6)
     return ax
@@ -501,7 +502,7 @@ def plot_county_cvs(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def _cap_text(caps: pd.Series) -> str:
     """The cap to write above a column, if it is the same for all counties."""
     found = finite_unique(caps)
-    return f"（上限 {number_text(found[0])}）" if len(found) == 1 else ""
+    return say("（上限 {cap}）", cap=number_text(found[0])) if len(found) == 1 else ""
 
 
 def _cv_cell(ax: Axes, row: int, column: int, value: float, over: bool) -> None:

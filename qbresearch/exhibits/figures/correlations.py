@@ -24,8 +24,9 @@ from qbresearch.exhibits.canvas import (
     text_width,
     wrap_text,
 )
-from qbresearch.exhibits.figures.balance import MAX_ROWS, NOT_COMPUTABLE
+from qbresearch.exhibits.figures.balance import MAX_ROWS
 from qbresearch.exhibits.style import PALETTE
+from qbresearch.language import say
 
 MAX_SQUARE = 18  # variables of a triangle whose numbers can still be read
 MAX_COLUMNS = 12
@@ -63,11 +64,12 @@ def plot_correlations(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     bar = ax.figure.colorbar(
         plt.cm.ScalarMappable(norm=norm, cmap=cmap), ax=ax, location="bottom", shrink=0.55, aspect=36, pad=0.02
     )
-    bar.set_label("相关系数（粗体加 * 的显著）" if frame["significant"].eq(1).any() else "相关系数", fontsize=8.5)
+    marked = frame["significant"].eq(1).any()
+    bar.set_label(say("相关系数（粗体加 * 的显著）") if marked else say("相关系数"), fontsize=8.5)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
     if frame["value"].isna().any():
-        add_legend(ax, [Patch(facecolor=PALETTE["faint"], label=NOT_COMPUTABLE)], own, points_below=6)
+        add_legend(ax, [Patch(facecolor=PALETTE["faint"], label=say("无法计算"))], own, points_below=6)
     return ax
 
 
@@ -103,12 +105,15 @@ def _rectangle(frame: pd.DataFrame, where: str) -> tuple[list[str], list[str], p
 
 def _correlation_labels(ax: Axes, rows: list[str], columns: list[str], *, square: bool) -> None:
     """Names at the left; on top too, or in a triangle numbers on its diagonal instead."""
-    numbered = [f"{name}（{number}）" for number, name in enumerate(rows, 1)] if square else rows
+    if square:
+        numbered = [say("{variable}（{number}）", variable=name, number=number) for number, name in enumerate(rows, 1)]
+    else:
+        numbered = rows
     ax.set_yticks(np.arange(len(rows)) + 0.5, [literal_text(name) for name in numbered], fontsize=8)
     if square:
         ax.set_xticks([])
         for number in range(len(rows)):
-            ax.text(number + 0.5, number + 0.5, f"（{number + 1}）", ha="center", va="center", fontsize=7.5,
+            ax.text(number + 0.5, number + 0.5, say("（{number}）", number=number + 1), ha="center", va="center", fontsize=7.5,
                     color="#5A5A5A")  # fmt: skip
     else:
         room = points_wide(ax) - 8 * max(map(text_width, rows))

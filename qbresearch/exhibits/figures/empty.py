@@ -14,7 +14,7 @@ def plot_nothing(reason: str, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     reason : str
-        A short Chinese sentence.
+        A short sentence in the report's language.
     ax : matplotlib.axes.Axes, optional
         Axes to draw into.
 

@@ -50,8 +50,9 @@ from qbresearch.exhibits.canvas import (
     words_in_row,
     wrap_text,
 )
-from qbresearch.exhibits.figures.balance import MAX_GROUPS, MAX_ROWS, NOT_COMPUTABLE
+from qbresearch.exhibits.figures.balance import MAX_GROUPS, MAX_ROWS
 from qbresearch.exhibits.style import PALETTE
+from qbresearch.language import say
 
 MAX_MODELS = 8
 MAX_COEFFICIENTS = 100
@@ -109,7 +110,8 @@ def plot_coefficients(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.plot(rows["estimate"], heights, linestyle="none", marker=looks[model]["marker"], color=colour,
                 zorder=4, **dots)  # fmt: skip
     absent = int(frame["estimate"].isna().sum())
-    ax.set_xlabel("系数及其区间" + (f"；另有 {absent} 个系数无法估计" if absent else ""))
+    label = say("系数及其区间")
+    ax.set_xlabel(say("{label}；另有 {n} 个系数无法估计", label=label, n=absent) if absent else label)
     if len(models) > 1 or models[0]:
         look = {"linestyle": "-", "linewidth": 1.3}
         handles = [
@@ -162,16 +164,16 @@ def plot_importance(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         for end in (low, high):
             ax.vlines(end, places[known] - 0.16, places[known] + 0.16, color=colour, linewidth=width, zorder=3)
     for place in places[frame["share"].isna().to_numpy()]:
-        words_in_row(ax, place, NOT_COMPUTABLE)
+        words_in_row(ax, place, say("无法计算"))
     ax.axvline(0, color=PALETTE["ink"], linewidth=0.8, zorder=2)
     ax.set_xlim(min(0.0, 1.05 * float(np.nanmin([*frame["share"], *frame["low"], 0.0]))),
                 1.06 * float(np.nanmax([*frame["share"], *frame["high"], 0.01])))  # fmt: skip
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel("贡献所占比例（%）")
-    side_column(ax, 40, "占比", places, ["—" if math.isnan(s) else f"{100 * s:.1f}%" for s in frame["share"]])
+    ax.set_xlabel(say("贡献所占比例（%）"))
+    side_column(ax, 40, say("占比"), places, ["—" if math.isnan(s) else f"{100 * s:.1f}%" for s in frame["share"]])
     if known.any():
         ends = [f"[{100 * a:.1f}, {100 * b:.1f}]" for a, b in zip(frame["low"], frame["high"], strict=True)]
-        side_column(ax, 106, "区间（%）", places, [e if k else "—" for e, k in zip(ends, known, strict=True)])
+        side_column(ax, 106, say("区间（%）"), places, [e if k else "—" for e, k in zip(ends, known, strict=True)])
     if named := [group for group in groups if group]:
         add_legend(ax, [Patch(label=literal_text(group), **looks[group]) for group in named], own)
     return ax
@@ -224,10 +226,10 @@ def plot_variance(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         lefts = lefts + values
     for place, total in zip(places, totals, strict=True):
         if total == 0:
-            words = NOT_COMPUTABLE if wide.iloc[int(place)].isna().all() else "各成分都为 0"
+            words = say("无法计算") if wide.iloc[int(place)].isna().all() else say("各成分都为 0")
             words_in_row(ax, place, words)
     ax.set_xlim(0, top)
-    ax.set_xlabel("方差（单位为成绩单位的平方）；条内为占合计的比例")
+    ax.set_xlabel(say("方差（单位为成绩单位的平方）；条内为占合计的比例"))
     add_legend(ax, [Patch(label=literal_text(name), **shade) for name, shade in shades.items()], own)
     return ax
 
@@ -245,7 +247,7 @@ def _value_columns(ax: Axes, places: np.ndarray, wide: pd.DataFrame) -> float:
     right = 2.0
     totals = wide.sum(axis=1, min_count=1)
     decimals = common_decimals(totals, 4)
-    for name, column in [*wide.items(), ("合计", totals)]:
+    for name, column in [*wide.items(), (say("合计"), totals)]:
         texts = ["—" if math.isnan(v) else f"{v:.{decimals}f}" for v in column]
         heading = wrap_text(name, 5)
         right += 10 + 8.2 * max(text_width(line) for line in (*heading.split("\n"), *texts))
@@ -257,7 +259,7 @@ def _value_columns(ax: Axes, places: np.ndarray, wide: pd.DataFrame) -> float:
 
 
 def plot_scatters(
-    data: pd.DataFrame, lines: pd.DataFrame, *, outcome: str = "结果变量", axes: Sequence[Axes] | np.ndarray | None = None
+    data: pd.DataFrame, lines: pd.DataFrame, *, outcome: str = "", axes: Sequence[Axes] | np.ndarray | None = None
 ) -> np.ndarray:
     """Draw schools by an indicator and an outcome, one panel an indicator, with a fitted line and its band.
 
@@ -272,7 +274,7 @@ def plot_scatters(
         Several rows an indicator, in order of ``x``. Columns: ``label`` (one of those in ``data``), ``x``, ``y`` (the
         fitted line) and ``low``, ``high`` (its band; NaN for none). May have no rows: then no line is drawn.
     outcome : str
-        What ``y`` is, with its unit.
+        What ``y`` is, with its unit; by default that it is the outcome.
     axes : sequence of matplotlib.axes.Axes, optional
         One an indicator.
 
@@ -304,18 +306,18 @@ def plot_scatters(
         ax.fill_between(line["x"], line["low"], line["high"], color=PALETTE["ink"], alpha=0.14, linewidth=0, zorder=2)
         ax.plot(line["x"], line["y"], color=PALETTE["ink"], linewidth=1.5, zorder=4)
         if not own or len(grid) < 4 or place % 2 == 0:
-            ax.set_ylabel(outcome)
+            ax.set_ylabel(outcome or say("结果变量"))
     handles: list[Artist] = [
         dot_handle("plain", literal_text(group), color=looks[group]["color"], marker=looks[group]["marker"])
         for group in groups
         if group
     ]
     if len(fitted):
-        handles.append(Line2D([], [], color=PALETTE["ink"], linewidth=1.5, label="拟合线"))
+        handles.append(Line2D([], [], color=PALETTE["ink"], linewidth=1.5, label=say("拟合线")))
         if fitted[["low", "high"]].notna().any(axis=None):
-            handles.append(Patch(facecolor=PALETTE["ink"], alpha=0.14, label="拟合线的区间"))
+            handles.append(Patch(facecolor=PALETTE["ink"], alpha=0.14, label=say("拟合线的区间")))
     if frame["students"].nunique() > 1:
-        handles.append(dot_handle("plain", "点越大，学生越多", color="#6B6B6B", markersize=8, alpha=0.55))
+        handles.append(dot_handle("plain", say("点越大，学生越多"), color="#6B6B6B", markersize=8, alpha=0.55))
     if handles:
         add_legend(grid[-1], handles, own, columns=6)
     return grid
@@ -340,7 +342,7 @@ def _fitted_lines(lines: pd.DataFrame, labels: set[str], where: str) -> pd.DataF
 
 
 def plot_moderation(
-    data: pd.DataFrame, *, background: str = "自变量", outcome: str = "结果变量", ax: Axes | None = None
+    data: pd.DataFrame, *, background: str = "", outcome: str = "", ax: Axes | None = None
 ) -> Axes:
     """Draw how the outcome rises with one variable at several values of another.
 
@@ -350,7 +352,7 @@ def plot_moderation(
         Several rows a line, at most five lines, in order of appearance. Columns: ``line`` (written beside it), ``x``
         and ``y`` (the line; rows without either are left out), ``low`` and ``high`` (its band; NaN for none).
     background, outcome : str
-        What ``x`` and ``y`` are.
+        What ``x`` and ``y`` are; by default that they are the predictor and the outcome.
     ax : matplotlib.axes.Axes, optional
         Axes to draw into.
 
@@ -374,8 +376,8 @@ def plot_moderation(
         if len(line):
             ends.append((line["y"].iloc[-1], line["x"].iloc[-1], name, colour))
     ax.margins(x=0)
-    ax.set_xlabel(f"{background}的取值")
-    ax.set_ylabel(f"{outcome}的预测值")
+    ax.set_xlabel(say("{variable}的取值", variable=background or say("自变量")))
+    ax.set_ylabel(say("{variable}的预测值", variable=outcome or say("结果变量")))
     bottom, top = ax.get_ylim()
     gap = (top - bottom) * 12 / (ax.get_position().height * ax.figure.get_figheight() * 72)
     ends.sort()

@@ -47,8 +47,9 @@ from qbresearch.exhibits.canvas import (
     text_width,
     words_in_row,
 )
-from qbresearch.exhibits.figures.balance import MAX_ROWS, NOT_COMPUTABLE
+from qbresearch.exhibits.figures.balance import MAX_ROWS
 from qbresearch.exhibits.style import PALETTE
+from qbresearch.language import say
 
 MAX_SCHOOLS = 600
 MAX_LEVELS = 6
@@ -57,16 +58,19 @@ NAMED_A_SIDE = 12
 QUIET = "#9AA3AB"  # schools that cannot be told from the mean
 NAME_POINTS = 10.5  # height of a line of names
 DIFFERS = {
-    "above": ("高于平均", {"color": PALETTE["met"], "marker": "^"}),
-    "below": ("低于平均", {"color": PALETTE["not_met"], "marker": "v"}),
-    "": ("与平均无法区分", {"color": QUIET, "marker": "o"}),
+    "above": {"color": PALETTE["met"], "marker": "^"},
+    "below": {"color": PALETTE["not_met"], "marker": "v"},
+    "": {"color": QUIET, "marker": "o"},
 }
-READINGS = {
-    "below": ("met", "低于界限"),
-    "above": ("not_met", "高于界限"),
-    "undecided": ("undecided", "无法判定"),
-    "": ("plain", "没有界限"),
-}
+READINGS = {"below": "met", "above": "not_met", "undecided": "undecided", "": "plain"}
+
+
+def _differs_words() -> dict[str, str]:
+    return {"above": say("高于平均"), "below": say("低于平均"), "": say("与平均无法区分")}
+
+
+def _reading_words() -> dict[str, str]:
+    return {"below": say("低于界限"), "above": say("高于界限"), "undecided": say("无法判定"), "": say("没有界限")}
 
 
 def _dash(value: float, text: str) -> str:
@@ -122,27 +126,31 @@ def plot_caterpillar(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         _school_effects(ax, places, shown, kind)
     if every:
         decimals = common_decimals(shown["effect"])
-        side_column(ax, 42, "效应", places, [signed_text(v, decimals) for v in shown["effect"]])
-        side_column(ax, 80, "学生数", places, [_dash(v, f"{v:.0f}") for v in shown["students"]])
+        side_column(ax, 42, say("效应"), places, [signed_text(v, decimals) for v in shown["effect"]])
+        students = say("学生数")
+        right = max(80, 52 + 8.2 * text_width(students))
+        side_column(ax, right, students, places, [_dash(v, f"{v:.0f}") for v in shown["students"]])
     else:
         _name_farthest(ax, shown)
     absent = len(frame) - len(shown)
-    ax.set_xlabel("学校效应（与平均之差，单位同成绩）" + (f"；另有 {absent} 所无法估计" if absent else ""))
+    label = say("学校效应（与平均之差，单位同成绩）")
+    ax.set_xlabel(say("{label}；另有 {n} 所无法估计", label=label, n=absent) if absent else label)
     counts = frame.loc[frame["effect"].notna(), "differs"].value_counts()
+    words = _differs_words()
     handles: list[Artist] = [
-        dot_handle("plain", f"{DIFFERS[kind][0]}（{counts[kind]} 所）", linestyle="-", **DIFFERS[kind][1])
+        dot_handle("plain", say("{words}（{n} 所）", words=words[kind], n=counts[kind]), linestyle="-", **DIFFERS[kind])
         for kind in ("above", "", "below")
         if kind in counts
     ]
     if frame["students"].nunique() > 1:
-        handles.append(dot_handle("plain", "点越大，学生越多", color="#6B6B6B", markersize=8, alpha=0.55))
+        handles.append(dot_handle("plain", say("点越大，学生越多"), color="#6B6B6B", markersize=8, alpha=0.55))
     add_legend(ax, handles, own)
     return ax
 
 
 def _school_effects(ax: Axes, places: np.ndarray, shown: pd.DataFrame, kind: str) -> None:
     """Intervals and points of one class of schools."""
-    look = DIFFERS[kind][1]
+    look = DIFFERS[kind]
     chosen = shown["differs"].eq(kind).to_numpy()
     rows = shown[chosen]
     known = rows[["low", "high"]].notna().all(axis=1).to_numpy()
@@ -187,7 +195,7 @@ def _name_farthest(ax: Axes, shown: pd.DataFrame) -> None:
             )  # fmt: skip
         if len(rows) > len(named):
             inwards = heights[-1] + gap if heights.mean() < len(shown) / 2 else heights[0] - gap
-            ax.text(side, inwards, f"另有 {len(rows) - len(named)} 所", transform=beside, color="#5A5A5A", **words)
+            ax.text(side, inwards, say("另有 {n} 所", n=len(rows) - len(named)), transform=beside, color="#5A5A5A", **words)
     ax.set_xlim(limits)
 
 
@@ -236,11 +244,11 @@ def plot_levels(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                 ax.text(left + share / 2, place, text, ha="center", va="center", fontsize=8, color=ink_on(colour))
         lefts = lefts + np.nan_to_num(shares)
     for place in places[wide.isna().all(axis=1).to_numpy()]:
-        words_in_row(ax, place, NOT_COMPUTABLE)
+        words_in_row(ax, place, say("无法计算"))
     ax.set_xlim(0, 1)
     ax.grid(visible=False)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel("学生所占比例（%）")
+    ax.set_xlabel(say("学生所占比例（%）"))
     handles = [Patch(facecolor=c, edgecolor="#8796A5", label=n) for n, c in zip(wide.columns, colours, strict=True)]
     add_legend(ax, handles, own, columns=6)
     return ax
@@ -306,7 +314,7 @@ def plot_difference_rates(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes
     places = label_rows(ax, list(frame["label"]), row_wrap(height, 17))
     top = float(np.nanmax([*frame["estimate"], *frame["high"], *frame["limit"], 0.05]))
     ax.set_xlim(min(0.0, 1.05 * float(np.nanmin([*frame["low"], *frame["estimate"], 0.0]))), 1.08 * top)
-    ax.set_xlabel("校际差异率的诊断值（无单位）")
+    ax.set_xlabel(say("校际差异率的诊断值（无单位）"))
     limits = finite_unique(frame["limit"])
     dashes = {"color": PALETTE["ink"], "linestyle": (0, (4, 2)), "linewidth": 1.1, "zorder": 2}
     if len(limits) == 1 and frame["limit"].notna().all():
@@ -316,32 +324,32 @@ def plot_difference_rates(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes
         ax.vlines(frame["limit"][known], places[known] - 0.42, places[known] + 0.42, **dashes)
     if len(limits) == 1:
         ax.annotate(
-            f"界限 {number_text(limits[0])}", (limits[0], 1), xycoords=ax.get_xaxis_transform(), xytext=(0, 3),
+            say("界限 {value}", value=number_text(limits[0])), (limits[0], 1), xycoords=ax.get_xaxis_transform(), xytext=(0, 3),
             textcoords="offset points", ha="center", va="bottom", fontsize=7.5,
         )  # fmt: skip
     for place, row in zip(places, frame.itertuples(), strict=True):
         _rate(ax, place, row)
     values = [_dash(v, f"{v:.3f}") for v in frame["estimate"]]
     ends = zip(frame["low"], frame["high"], strict=True)
-    side_column(ax, 46, "差异率", places, values)
-    side_column(ax, 118, "区间", places, [_dash(low + high, f"[{low:.3f}, {high:.3f}]") for low, high in ends])
+    side_column(ax, 46, say("差异率"), places, values)
+    side_column(ax, 118, say("区间"), places, [_dash(low + high, f"[{low:.3f}, {high:.3f}]") for low, high in ends])
     if len(limits) > 1:
-        side_column(ax, 154, "界限", places, [_dash(v, number_text(v)) for v in frame["limit"]])
-    found = set(frame["reading"])
+        side_column(ax, 154, say("界限"), places, [_dash(v, number_text(v)) for v in frame["limit"]])
+    found, words = set(frame["reading"]), _reading_words()
     handles: list[Artist] = [
-        dot_handle(kind, words, linestyle="-", linewidth=1.6) for reading, (kind, words) in READINGS.items()
+        dot_handle(kind, words[reading], linestyle="-", linewidth=1.6) for reading, kind in READINGS.items()
         if reading in found
     ]  # fmt: skip
-    add_legend(ax, [*handles, *([dashed_handle("界限")] if limits else [])], own)
+    add_legend(ax, [*handles, *([dashed_handle(say("界限"))] if limits else [])], own)
     return ax
 
 
 def _rate(ax: Axes, place: float, row: tuple) -> None:
     """One row of :func:`plot_difference_rates`."""
-    kind = READINGS[row.reading][0]
+    kind = READINGS[row.reading]
     look = dot_handle(kind, "")
     if math.isnan(row.estimate):
-        words_in_row(ax, place, NOT_COMPUTABLE)
+        words_in_row(ax, place, say("无法计算"))
         return
     if not math.isnan(row.low + row.high):
         ax.hlines(place, row.low, row.high, color=PALETTE[kind], linewidth=2.0, alpha=0.85, zorder=3)
@@ -389,14 +397,15 @@ def plot_missing(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     places = label_rows(ax, list(frame["label"]), row_wrap(height, 17))
     ax.barh(places, np.nan_to_num(shares), height=0.56, color=PALETTE["plain"], edgecolor="white", zorder=2)
     for place in places[np.isnan(shares)]:
-        words_in_row(ax, place, NOT_COMPUTABLE)
+        words_in_row(ax, place, say("无法计算"))
     ax.set_xlim(0, min(1.0, 1.1 * float(np.nanmax([*shares, 0.05]))))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel("缺失的行所占比例（%）")
-    side_column(ax, 46, "缺失比例", places, [_dash(s, f"{100 * s:.1f}%") for s in shares])
+    ax.set_xlabel(say("缺失的行所占比例（%）"))
+    side_column(ax, 46, say("缺失比例"), places, [_dash(s, f"{100 * s:.1f}%") for s in shares])
     counts = zip(frame["missing"], frame["rows"], strict=True)
-    side_column(ax, 130, "缺失数／总行数", places, [_dash(m + n, f"{m:.0f}／{n:.0f}") for m, n in counts])
+    texts = [_dash(m + n, say("{missing}／{rows}", missing=f"{m:.0f}", rows=f"{n:.0f}")) for m, n in counts]
+    side_column(ax, 130, say("缺失数／总行数"), places, texts)
     if (shares == 0).all():
-        ax.text(0.5, 0.5, "各变量都没有缺失", transform=ax.transAxes, ha="center", va="center", fontsize=10,
+        ax.text(0.5, 0.5, say("各变量都没有缺失"), transform=ax.transAxes, ha="center", va="center", fontsize=10,
                 bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip
     return ax

@@ -33,10 +33,11 @@ from qbresearch.exhibits.canvas import (
     wrap_text,
 )
 from qbresearch.exhibits.style import PALETTE
+from qbresearch.language import say
 
 MAX_SPECIFICATIONS = 600
 MAX_OPTIONS = 45
-LOOKS = {True: ("显著", "#2B6FA8", PALETTE["ink"]), False: ("不显著", "#B4BBC2", "#6B747C")}  # word, line, dot
+LOOKS = {True: ("#2B6FA8", PALETTE["ink"]), False: ("#B4BBC2", "#6B747C")}  # significant: line, dot
 
 
 def plot_specifications(
@@ -84,8 +85,9 @@ def plot_specifications(
         for place in 1 + np.flatnonzero(shown["main"].eq(1)):
             ax.axvline(place, color=PALETTE["not_met"], linewidth=0.7, alpha=0.55, zorder=1)
     grid[0].tick_params(labelbottom=False, bottom=False)
-    absent = f"；另有 {len(frame) - len(shown)} 个无法估计" if len(frame) > len(shown) else ""
-    grid[1].set_xlabel(f"共 {len(shown)} 个设定，按估计值从小到大排列{absent}")
+    label = say("共 {n} 个设定，按估计值从小到大排列", n=len(shown))
+    absent = len(frame) - len(shown)
+    grid[1].set_xlabel(say("{label}；另有 {n} 个无法估计", label=label, n=absent) if absent else label)
     add_legend(grid[1], _specification_handles(shown), own)
     return grid
 
@@ -128,7 +130,7 @@ def _estimate_curve(ax: Axes, shown: pd.DataFrame) -> None:
     places = np.arange(1, len(shown) + 1, dtype=float)
     width = float(np.clip(220 / len(shown), 0.35, 2.2))
     size = float(np.clip(900 / len(shown), 2.2, 20))
-    for significant, (_, colour, dot) in LOOKS.items():
+    for significant, (colour, dot) in LOOKS.items():
         chosen = shown["significant"].eq(1).eq(significant).to_numpy()
         known = chosen & shown[["low", "high"]].notna().all(axis=1).to_numpy()
         ax.vlines(places[known], shown["low"][known], shown["high"][known], color=colour, alpha=0.5, linewidth=width)
@@ -136,14 +138,14 @@ def _estimate_curve(ax: Axes, shown: pd.DataFrame) -> None:
     ax.axhline(0, color=PALETTE["ink"], linewidth=1.0, zorder=2)
     middle = float(np.median(shown["estimate"]))
     ax.axhline(middle, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1, zorder=3)
-    text = f"中位数\n{middle:.3f}".replace("-", "−")
+    text = f"{say('中位数')}\n{middle:.3f}".replace("-", "−")
     ax.text(1, middle, text, transform=beside_axes(ax, 4), ha="left", va="center", fontsize=7.5)
     main = shown["main"].eq(1).to_numpy()
     rows = shown[main & shown[["low", "high"]].notna().all(axis=1)]
     ax.vlines(rows.index + 1, rows["low"], rows["high"], color=PALETTE["not_met"], linewidth=max(width, 1.6), zorder=5)
     ax.plot(places[main], shown["estimate"][main], linestyle="none", marker="D", color=PALETTE["not_met"],
             markersize=7, markeredgecolor="white", zorder=6)  # fmt: skip
-    ax.set_ylabel("估计值及其区间")
+    ax.set_ylabel(say("估计值及其区间"))
 
 
 def _choice_marks(ax: Axes, shown: pd.DataFrame, picked: pd.DataFrame, options: list[tuple[str, str]]) -> None:
@@ -154,7 +156,7 @@ def _choice_marks(ax: Axes, shown: pd.DataFrame, picked: pd.DataFrame, options: 
     width = float(np.clip(260 / len(shown), 0.4, 3.0))
     for row, (name, option) in zip(rows, options, strict=True):
         here = picked[name].eq(option).to_numpy()
-        for kind, (_, colour, _) in LOOKS.items():
+        for kind, (colour, _) in LOOKS.items():
             chosen = here & (significant == kind)
             ax.vlines(1 + np.flatnonzero(chosen), row - 0.32, row + 0.32, color=colour, linewidth=width, zorder=3)
     widest = max(text_width(line) for _, option in options for line in wrap_text(option, 12).split("\n"))
@@ -171,12 +173,13 @@ def _choice_marks(ax: Axes, shown: pd.DataFrame, picked: pd.DataFrame, options: 
 def _specification_handles(shown: pd.DataFrame) -> list[Artist]:
     """Legend of :func:`plot_specifications`."""
     counts = shown["significant"].eq(1).value_counts()
+    words = {True: say("显著"), False: say("不显著")}
     handles: list[Artist] = [
         Line2D([], [], color=line, marker="o", markersize=4, markeredgewidth=0, markerfacecolor=dot, linewidth=2.2,
-               label=f"{word}（{counts[kind]} 个）")
-        for kind, (word, line, dot) in LOOKS.items() if kind in counts
+               label=say("{words}（{n} 个）", words=words[kind], n=counts[kind]))
+        for kind, (line, dot) in LOOKS.items() if kind in counts
     ]  # fmt: skip
-    handles.append(dashed_handle("中位数"))
+    handles.append(dashed_handle(say("中位数")))
     if shown["main"].eq(1).any():
-        handles.append(dot_handle("not_met", "主设定", marker="D"))
+        handles.append(dot_handle("not_met", say("主设定"), marker="D"))
     return handles

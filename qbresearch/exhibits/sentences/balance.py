@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
-from qbresearch.exhibits.tables import VERDICT_WORDS, amount_words, fixed_point
+from qbresearch.exhibits.style import verdict_words
+from qbresearch.exhibits.tables import amount_words, fixed_point
+from qbresearch.language import clauses, joined, listed, say
 
 MOST_NAMED_GROUPS = 12
 """With more groups than this the extremes are single schools, and naming them says nothing about groups."""
@@ -26,44 +30,62 @@ def dispersion_sentence(dispersion: pd.DataFrame, *, place: str, decimals: int) 
     """
     known = dispersion.dropna(subset=["cv"])
     if known.empty:
-        return f"{place}：没有一项差异系数可以计算。"
+        return say("{place}：没有一项差异系数可以计算。", place=place)
     if (dispersion["schools"] == 1).all():
-        return f"{place}：仅有一所学校或一个单位，没有校际差异可言（差异系数为 0 只是公式的结果）。"
+        return say("{place}：仅有一所学校或一个单位，没有校际差异可言（差异系数为 0 只是公式的结果）。", place=place)
     top = known.loc[known["cv"].idxmax()]
-    largest = f"最大的是{top['label']}（{fixed_point(top['cv'], decimals)}）"
+    most = {"place": place, "indicator": top["label"], "cv": fixed_point(top["cv"], decimals)}
     capped = dispersion[dispersion["cap"].notna()]
     if capped.empty:
         if len(known) == 1:
-            return f"{place}：{top['label']}的差异系数为 {fixed_point(top['cv'], decimals)}；该指标集没有上限，不作判定。"
-        return f"{place}：{len(known)} 项差异系数中{largest}；该指标集没有上限，不作判定。"
+            return say("{place}：{indicator}的差异系数为 {cv}；该指标集没有上限，不作判定。", **most)
+        return say("{place}：{k} 项差异系数中最大的是{indicator}（{cv}）；该指标集没有上限，不作判定。", k=len(known), **most)
     cap = fixed_point(capped["cap"].iloc[0], 2)
     over = capped[capped["verdict"] == "not_met"].sort_values("cv", ascending=False)
     undecided = capped[capped["verdict"] == "undecided"]
     if len(over):
-        named = "、".join(f"{r.label}（{fixed_point(r.cv, decimals)}）" for r in over.itertuples())
-        sentence = f"{place}：{len(capped)} 项指标中 {len(over)} 项的差异系数超过上限 {cap}：{named}。"
+        named = _bracketed((r.label, fixed_point(r.cv, decimals)) for r in over.itertuples())
+        first = say(
+            "{place}：{k} 项指标中 {n} 项的差异系数超过上限 {cap}：{named}。",
+            place=place, k=len(capped), n=len(over), cap=cap, named=named,
+        )
     elif len(undecided):
-        sentence = f"{place}：可计算的 {len(known)} 项差异系数均不超过上限 {cap}，其中{largest}。"
+        first = say(
+            "{place}：可计算的 {k} 项差异系数均不超过上限 {cap}，其中最大的是{indicator}（{cv}）。", k=len(known), cap=cap, **most
+        )
     else:
-        sentence = f"{place}：{len(capped)} 项指标的差异系数均不超过上限 {cap}，其中{largest}。"
+        first = say(
+            "{place}：{k} 项指标的差异系数均不超过上限 {cap}，其中最大的是{indicator}（{cv}）。", k=len(capped), cap=cap, **most
+        )
+    sentences = [first]
     if len(undecided):
-        sentence += "、".join(f"{r.label}（{r.remark or '没有意义'}）" for r in undecided.itertuples()) + "无法判定。"
+        named = _bracketed((r.label, r.remark or say("没有意义")) for r in undecided.itertuples())
+        sentences.append(say("{named}无法判定。", named=named))
     fragile = capped[capped["fragile"]]
     if len(fragile):
-        sentence += "、".join(fragile["label"]) + "处于临界：取两位小数或某校增减一个计量单位，判定就会翻转。"
-    return sentence
+        named = listed(fragile["label"])
+        sentences.append(say("{named}处于临界：取两位小数或某校增减一个计量单位，判定就会翻转。", named=named))
+    return joined(sentences)
+
+
+def _bracketed(pairs: Iterable[tuple[str, str]]) -> str:
+    """Words, each with something in brackets behind it."""
+    return listed(say("{word}（{detail}）", word=word, detail=detail) for word, detail in pairs)
 
 
 def schools_sentence(county: pd.Series, *, place: str) -> str:
     """How many schools meet the school rule; ``county`` is a row of ``AttainmentResult.county_table``."""
     if not county["schools_verdict"]:
-        return f"{place}：共 {county['schools']} 所学校；该标准没有学校达标规则。"
-    words = [f"{place}：纳入评估的 {county['schools']} 所学校（一贯制学校按学段计）中，{county['schools_met']} 所达标"]
+        return say("{place}：共 {n} 所学校；该标准没有学校达标规则。", place=place, n=county["schools"])
+    counts = [say("{n} 所达标", n=county["schools_met"])]
     if county["schools_not_met"]:
-        words.append(f"{county['schools_not_met']} 所未达标")
+        counts.append(say("{n} 所未达标", n=county["schools_not_met"]))
     if county["schools_undecided"]:
-        words.append(f"{county['schools_undecided']} 所因数据缺失无法判定")
-    return "，".join(words) + "。"
+        counts.append(say("{n} 所因数据缺失无法判定", n=county["schools_undecided"]))
+    return say(
+        "{place}：纳入评估的 {n} 所学校（一贯制学校按学段计）中，{counts}。",
+        place=place, n=county["schools"], counts=say("，").join(counts),
+    )
 
 
 def verdict_sentence(county: pd.Series, *, place: str, rule_unverified: bool = False) -> str:
@@ -79,29 +101,33 @@ def verdict_sentence(county: pd.Series, *, place: str, rule_unverified: bool = F
         Whether the school rule's citation is ``unverified``.
     """
     if not county["verdict"]:
-        return f"{place}：所用指标集没有标准和上限，只描述差异，不作判定。"
-    parts = []
+        return say("{place}：所用指标集没有标准和上限，只描述差异，不作判定。", place=place)
+    words, parts = verdict_words(), []
     if county["schools_verdict"]:
-        unsure = "（该规则未核实）" if rule_unverified else ""
+        values = {"verdict": words[county["schools_verdict"]], "n": county["schools"], "met": county["schools_met"]}
         parts.append(
-            f"学校达标规则{unsure}{VERDICT_WORDS[county['schools_verdict']]}，"
-            f"{county['schools']} 所中 {county['schools_met']} 所达标"
+            say("学校达标规则（该规则未核实）{verdict}，{n} 所中 {met} 所达标", **values) if rule_unverified
+            else say("学校达标规则{verdict}，{n} 所中 {met} 所达标", **values)
         )
     if county["cv_verdict"]:
         over, open_, k = county["cv_over_cap"], county["cv_undecided"], county["indicators"]
-        counts = [f"{over} 项超过上限"] if over else []
-        counts += [f"{open_} 项无法判定"] if open_ else []
+        counts = [say("{n} 项超过上限", n=over)] if over else []
+        counts += [say("{n} 项无法判定", n=open_)] if open_ else []
+        verdict = words[county["cv_verdict"]]
         parts.append(
-            f"差异系数规则{VERDICT_WORDS[county['cv_verdict']]}，"
-            + (f"{k} 项中 " + "、".join(counts) if counts else f"{k} 项均不超过上限")
+            say("差异系数规则{verdict}，{k} 项中 {counts}", verdict=verdict, k=k, counts=listed(counts)) if counts
+            else say("差异系数规则{verdict}，{k} 项均不超过上限", verdict=verdict, k=k)
         )
     if county["composite_verdict"]:
-        parts.append(f"综合差异系数 {fixed_point(county['composite_cv'], 3)}，{VERDICT_WORDS[county['composite_verdict']]}")
-    sentence = f"{place}资源配置{VERDICT_WORDS[county['verdict']]}：{'；'.join(parts)}。"
+        cv, verdict = fixed_point(county["composite_cv"], 3), words[county["composite_verdict"]]
+        parts.append(say("综合差异系数 {cv}，{verdict}", cv=cv, verdict=verdict))
+    sentences = [
+        say("{place}资源配置{verdict}：{parts}。", place=place, verdict=words[county["verdict"]], parts=clauses(parts))
+    ]
     others = [county["cv_verdict"], county["composite_verdict"]]
     if rule_unverified and county["schools_verdict"] == "not_met" and "not_met" not in others:
-        sentence += "未达标的结论仅由未核实的学校达标规则得出。"
-    return sentence
+        sentences.append(say("未达标的结论仅由未核实的学校达标规则得出。"))
+    return joined(sentences)
 
 
 def shortfall_sentence(shortfalls: pd.DataFrame, *, place: str) -> str:
@@ -114,18 +140,21 @@ def shortfall_sentence(shortfalls: pd.DataFrame, *, place: str) -> str:
     """
     lacking = shortfalls[shortfalls["shortfall"] > 0]
     unknown = shortfalls[shortfalls["undecided"] > 0]
-    gone = "、".join(f"{r.short} {r.undecided} 校" for r in unknown.itertuples())
-    tail = f"（缺数据未计：{gone}）" if gone else ""
+    gone = listed(say("{indicator} {n} 校", indicator=r.short, n=r.undecided) for r in unknown.itertuples())
+    tail = say("（缺数据未计：{gone}）", gone=gone) if gone else ""
     if lacking.empty:
-        return f"{place}：有数据的学校没有一所低于单项标准{tail}。"
-    words = []
-    for r in lacking.itertuples():
-        need = f"{fixed_point(r.whole, 0)} {r.counted}" if pd.notna(r.whole) else f"{amount_words(r.shortfall)} {r.counted}"
-        words.append(f"{r.short} {need}（{r.schools} 校）")
-    return (
-        f"{place}：若每校每项都补到单项标准，至少需增加{'、'.join(words)}{tail}。"
-        "此为各校分别补足之和，人和间按校取整，不考虑校际调配。"
-    )
+        return say("{place}：有数据的学校没有一所低于单项标准{tail}。", place=place, tail=tail)
+    needs = listed(
+        say(
+            "{indicator} {need} {counted}（{n} 校）", indicator=r.short, counted=r.counted, n=r.schools,
+            need=fixed_point(r.whole, 0) if pd.notna(r.whole) else amount_words(r.shortfall),
+        )
+        for r in lacking.itertuples()
+    )  # fmt: skip
+    return joined([
+        say("{place}：若每校每项都补到单项标准，至少需增加{needs}{tail}。", place=place, needs=needs, tail=tail),
+        say("此为各校分别补足之和，人和间按校取整，不考虑校际调配。"),
+    ])
 
 
 def groups_sentence(groups: pd.DataFrame, words: dict[str, str], *, place: str, counter: str) -> str:
@@ -138,25 +167,33 @@ def groups_sentence(groups: pd.DataFrame, words: dict[str, str], *, place: str, 
     words : dict
         Group ids to words.
     counter : str
-        How rows are counted (所, 个).
+        How rows are counted (所, 个; schools, districts).
     """
     per = groups.drop_duplicates("indicator").assign(total=lambda d: d["between"] + d["within"])
     per = per[per["total"] > 0]
     if groups["group"].nunique() == 1:
-        return f"{place}：只有一组，不作组间比较。"
+        return say("{place}：只有一组，不作组间比较。", place=place)
     if per.empty:
-        return f"{place}：没有一项指标可以分解（各项都有缺失，或各校没有差异）。"
+        return say("{place}：没有一项指标可以分解（各项都有缺失，或各校没有差异）。", place=place)
     top = per.loc[(per["between"] / per["total"]).idxmax()]
-    rows = groups[groups["indicator"] == top["indicator"]].sort_values("mean")
-    share = fixed_point(top["between"] / top["total"] * 100, 1)
-    lead = f"{place}：组间差异占比最大的是{top['label']}，差异系数平方的 {share}% 来自组间"
-    if len(rows) > MOST_NAMED_GROUPS:
-        return f"{lead}（共 {len(rows)} 组）。"
-    named = "、".join(
-        f"{words.get(r.group, r.group)} {fixed_point(r.mean, 2)}（{r.schools} {counter}）" for r in rows.itertuples()
+    means = groups[groups["indicator"] == top["indicator"]].sort_values("mean")
+    share = fixed_point(top["between"] / top["total"] * 100, 1) + "%"
+    most = {"place": place, "indicator": top["label"], "share": share}
+    if len(means) > MOST_NAMED_GROUPS:
+        return say("{place}：组间差异占比最大的是{indicator}，差异系数平方的 {share} 来自组间（共 {n} 组）。", n=len(means), **most)
+    named = listed(
+        say(
+            "{group} {mean}（{n} {counter}）", group=words.get(r.group, r.group), mean=fixed_point(r.mean, 2),
+            n=r.schools, counter=counter,
+        )
+        for r in means.itertuples()
+    )  # fmt: skip
+    few = means["schools"].min() < SMALL_GROUP
+    small = say("；不足 {n} {counter}的组，均值仅供参考", n=SMALL_GROUP, counter=counter) if few else ""
+    return say(
+        "{place}：组间差异占比最大的是{indicator}，差异系数平方的 {share} 来自组间；各组均值（{unit}）：{named}{small}。",
+        unit=top["unit"], named=named, small=small, **most,
     )
-    small = f"；不足 {SMALL_GROUP} {counter}的组，均值仅供参考" if rows["schools"].min() < SMALL_GROUP else ""
-    return f"{lead}；各组均值（{top['unit']}）：{named}{small}。"
 
 
 def years_sentence(years: pd.DataFrame, *, place: str, decimals: int) -> str:
@@ -170,14 +207,15 @@ def years_sentence(years: pd.DataFrame, *, place: str, decimals: int) -> str:
     first, last = years["school_year"].min(), years["school_year"].max()
     wide = years.pivot(index="label", columns="school_year", values="cv")
     if first == last or wide[[first, last]].dropna().empty:
-        return f"{place}：只有一个学年的数据，不作历年比较。"
+        return say("{place}：只有一个学年的数据，不作历年比较。", place=place)
     change = (wide[last] - wide[first]).dropna()
     top = change.abs().idxmax()
     fell = int((change < 0).sum())
-    return (
-        f"{place}：{first} 至 {last} 学年，{len(change)} 项差异系数中 {fell} 项下降、{int((change > 0).sum())} 项上升，"
-        f"变化最大的是{top}（{fixed_point(wide.loc[top, first], decimals)} 到 {fixed_point(wide.loc[top, last], decimals)}）。"
-    )
+    return say(
+        "{place}：{first} 至 {last} 学年，{k} 项差异系数中 {fell} 项下降、{rose} 项上升，变化最大的是{top}（{before} 到 {after}）。",
+        place=place, first=first, last=last, k=len(change), fell=fell, rose=int((change > 0).sum()), top=top,
+        before=fixed_point(wide.loc[top, first], decimals), after=fixed_point(wide.loc[top, last], decimals),
+    )  # fmt: skip
 
 
 def counties_sentence(counties: pd.DataFrame, cvs: pd.DataFrame, *, place: str, decimals: int) -> str:
@@ -195,19 +233,23 @@ def counties_sentence(counties: pd.DataFrame, cvs: pd.DataFrame, *, place: str, 
         Decimals of coefficients of variation.
     """
     tally = [
-        f"{word} {int((counties['verdict'] == code).sum())} 个"
-        for code, word in VERDICT_WORDS.items()
-        if code and (counties["verdict"] == code).any()
+        say("{verdict} {n} 个", verdict=word, n=int((counties["verdict"] == code).sum()))
+        for code, word in verdict_words().items() if (counties["verdict"] == code).any()
     ]
-    judged = "资源配置" + "、".join(tally) if tally else "该指标集没有标准，不作判定"
-    single = int((counties["schools"] == 1).sum())
-    alone = f"；{single} 个县只有一所学校（一个单位），没有校际差异可言" if single else ""
+    parts = [
+        say("共 {n} 个县（单元），资源配置{tally}", n=len(counties), tally=listed(tally)) if tally
+        else say("共 {n} 个县（单元），该指标集没有标准，不作判定", n=len(counties))
+    ]
+    if single := int((counties["schools"] == 1).sum()):
+        parts.append(say("{n} 个县只有一所学校（一个单位），没有校际差异可言", n=single))
     known = cvs.dropna(subset=["cv"])
-    largest = ""
     if len(known):
         top = known.loc[known["cv"].idxmax()]
-        largest = f"；差异系数最大的是{top['county']}的{top['short']}（{fixed_point(top['cv'], decimals)}）"
-    return f"{place}：共 {len(counties)} 个县（单元），{judged}{alone}{largest}。"
+        cv = fixed_point(top["cv"], decimals)
+        parts.append(
+            say("差异系数最大的是{county}的{indicator}（{cv}）", county=top["county"], indicator=top["short"], cv=cv)
+        )
+    return say("{place}：{parts}。", place=place, parts=clauses(parts))
 
 
 def scope_sentence(
@@ -227,10 +269,12 @@ def scope_sentence(
         Stage ids to words.
     """
     out = excluded["school_code"].nunique()
-    units = "、".join(f"{word} {int(parts['stage'].eq(stage).sum())} 个" for stage, word in stages.items())
-    left = f"未纳入评估的学校 {out} 所（{len(excluded)} 个学校学段），" if out else ""
-    join = f"并入所属学校的校区 {merged} 个，" if merged else ""
-    return (
-        f"{place}：读入 {rows} 行，{join}{left}其余按学段计为评估单位 {units}（一贯制学校、完全中学每个学段各计一次）；"
-        f"缺失数据 {missing} 处。"
+    units = listed(
+        say("{stage} {n} 个", stage=word, n=int(parts["stage"].eq(stage).sum())) for stage, word in stages.items()
+    )
+    left = say("未纳入评估的学校 {out} 所（{n} 个学校学段），", out=out, n=len(excluded)) if out else ""
+    join = say("并入所属学校的校区 {n} 个，", n=merged) if merged else ""
+    return say(
+        "{place}：读入 {rows} 行，{join}{left}其余按学段计为评估单位 {units}（一贯制学校、完全中学每个学段各计一次）；缺失数据 {missing} 处。",
+        place=place, rows=rows, join=join, left=left, units=units, missing=missing,
     )

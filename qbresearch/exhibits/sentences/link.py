@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from qbresearch.exhibits.tables import fixed_point
-
-NOT_CAUSAL = "这些都是同时出现的关系，不能据此断定增加某项投入就会提高成绩。"
+from qbresearch.language import clauses, joined, listed, say, series
 
 
 def flow_sentence(flow: pd.DataFrame, *, place: str, unit: str, group: str) -> str:
@@ -19,21 +19,27 @@ def flow_sentence(flow: pd.DataFrame, *, place: str, unit: str, group: str) -> s
     flow : DataFrame
         ``LinkData.flow``.
     unit, group : str
-        One observation and one group with their counters (名学生, 所学校).
+        Observations and groups as they stand after a number (名学生, 所学校; students, schools).
     """
     first, last, kept = flow.iloc[0], flow.iloc[-1], flow.iloc[-2]
-    lost = [f"{r.step}一步少 {r.lost:,} {unit}（{r.reason}）" for r in flow.iloc[1:-1].itertuples() if r.lost]
-    text = f"{place}：读入 {first['observations']:,} {unit}，进入分析 {kept['observations']:,} {unit}、{kept['groups']:,} {group}"
-    if lost:
-        text += "；" + "，".join(lost)
+    text = say(
+        "{place}：读入 {read} {unit}，进入分析 {kept} {unit}、{groups} {group}", place=place, read=f"{first['observations']:,}",
+        kept=f"{kept['observations']:,}", groups=f"{kept['groups']:,}", unit=unit, group=group,
+    )
+    lost = [
+        say("{step}一步少 {lost} {unit}（{reason}）", step=r.step, lost=f"{r.lost:,}", unit=unit, reason=r.reason)
+        for r in flow.iloc[1:-1].itertuples() if r.lost
+    ]  # fmt: skip
+    gaps = ""
     if last["lost"]:
-        text += f"；其中 {last['lost']:,} {unit}至少缺一个变量（含前测），全部变量齐全的 {last['observations']:,} {unit}"
-    return text + "。"
+        gaps = say(
+            "其中 {lost} {unit}至少缺一个变量（含前测），全部变量齐全的 {complete} {unit}", lost=f"{last['lost']:,}", unit=unit,
+            complete=f"{last['observations']:,}",
+        )
+    return say("{text}。", text=clauses(filter(None, [text, series(lost), gaps])))
 
 
-def variance_sentence(
-    variances: pd.DataFrame, *, place: str, group: str, counties: int = 1, what: str = "成绩总差异"
-) -> str:
+def variance_sentence(variances: pd.DataFrame, *, place: str, group: str, counties: int = 1, what: str = "") -> str:
     """How the outcome's variance divides, and what each rung explains of the part between groups.
 
     Parameters
@@ -41,39 +47,57 @@ def variance_sentence(
     variances : DataFrame
         ``ModelLadder.variances()``.
     group : str
-        What a group is (学校, 县).
+        What a group is (学校, 县; school, county).
     counties : int
         Counties in the data; with several the share is that within counties.
     what : str
-        What is divided: of aggregates only the differences between their means are seen.
+        What is divided, by default the variance of scores: of aggregates only the differences between their means are seen.
     """
     table = variances.set_index("model")
     if "M0" not in table.index or pd.isna(table.loc["M0", "icc"]):
-        reason = table.loc["M0", "remark"] if "M0" in table.index else "没有零模型"
-        return f"{place}：方差成分没有估计（{reason}）。"
-    apart = "（不计县与县的差异）" if counties > 1 else ""
-    text = f"{place}：{group}之间的差异占{what}的 {_percent(table.loc['M0', 'icc'])}{apart}"
+        reason = table.loc["M0", "remark"] if "M0" in table.index else say("没有零模型")
+        return say("{place}：方差成分没有估计（{reason}）。", place=place, reason=reason)
+    values = {"place": place, "group": group, "what": what or say("成绩总差异"), "share": _percent(table.loc["M0", "icc"])}
+    if counties > 1:
+        parts = [say("{place}：{group}之间的差异占{what}的 {share}（不计县与县的差异）", **values)]
+    else:
+        parts = [say("{place}：{group}之间的差异占{what}的 {share}", **values)]
     steps = [(m, r) for m, r in table.iterrows() if m in ("M2", "M3", "M4") and pd.notna(r["r2_between"])]
-    words = [f"{r['label']}（{m}）{_percent(r['r2_between'])}" for m, r in steps]
-    if words:
-        text += f"；与零模型相比，逐步加入变量后累计减少{group}间方差：{'、'.join(words)}"
+    if steps:
+        named = listed(
+            say("{label}（{model}）{share}", label=r["label"], model=m, share=_percent(r["r2_between"])) for m, r in steps
+        )
         if any(r["r2_between"] < 0 for _, r in steps):
-            text += "（负数表示方差成分不降反升，即这些变量没有解释力）"
-    unfit = [m for m, r in table.iterrows() if pd.isna(r["between"]) and r["remark"].startswith("没有拟合")]
-    return text + (f"；{'、'.join(unfit)} 没有拟合，原因见表" if unfit else "") + "。"
+            text = say(
+                "与零模型相比，逐步加入变量后累计减少{group}间方差：{steps}（负数表示方差成分不降反升，即这些变量没有解释力）",
+                group=group, steps=named,
+            )
+        else:
+            text = say("与零模型相比，逐步加入变量后累计减少{group}间方差：{steps}", group=group, steps=named)
+        parts.append(text)
+    unfit = [m for m, r in table.iterrows() if pd.isna(r["between"]) and r["remark"].startswith(say("没有拟合"))]
+    if unfit:
+        parts.append(say("{models} 没有拟合，原因见表", models=listed(unfit)))
+    return say("{text}。", text=clauses(parts))
 
 
 def singles_sentence(singles: pd.DataFrame, *, place: str, significance: float) -> str:
     """Which resources go with results alone, and which still do beside the schools' composition."""
     known = singles[singles["remark"].eq("")]
     if known.empty:
-        return f"{place}：没有一项资源可以单独估计。"
-    words = []
+        return say("{place}：没有一项资源可以单独估计。", place=place)
+    parts = []
     for model, rows in known.groupby("model", sort=False):
         differ = rows[rows["p"] < significance]
-        named = "、".join(f"{r.label}（{fixed_point(r.estimate, 3)}）" for r in differ.itertuples())
-        words.append(f"“{model}”模型中系数显著（p<{significance:g}，未校正）的有 {len(differ)} 项" + (f"：{named}" if named else ""))
-    return f"{place}：{'；'.join(words)}。"
+        values = {"model": model, "alpha": f"{significance:g}", "n": len(differ)}
+        if differ.empty:
+            parts.append(say("“{model}”模型中系数显著（p<{alpha}，未校正）的有 {n} 项", **values))
+            continue
+        named = listed(
+            say("{resource}（{estimate}）", resource=r.label, estimate=fixed_point(r.estimate, 3)) for r in differ.itertuples()
+        )
+        parts.append(say("“{model}”模型中系数显著（p<{alpha}，未校正）的有 {n} 项：{named}", named=named, **values))
+    return say("{place}：{parts}。", place=place, parts=clauses(parts))
 
 
 def multiverse_sentence(multiverses: pd.DataFrame, *, place: str) -> str:
@@ -85,18 +109,34 @@ def multiverse_sentence(multiverses: pd.DataFrame, *, place: str) -> str:
         ``LinkChallenge.tidy()``.
     """
     if multiverses.empty:
-        return f"{place}：没有一项资源可以做多种设定的检验。"
+        return say("{place}：没有一项资源可以做多种设定的检验。", place=place)
     passed = multiverses[multiverses["stable"].eq(True)]
-    untested = int(multiverses["stable"].isna().sum())
-    held = "控制学生构成后" if multiverses["adjusted"].all() else ""
-    words = [
-        f"{r.label}（{held and '这些设定的'}中位数 {fixed_point(r.median_adjusted, 3)}、{_percent(r.significant_adjusted)}同号且显著；"
-        f"全部设定中位数 {fixed_point(r.median, 3)}，范围 {fixed_point(r.smallest, 3)} 至 {fixed_point(r.largest, 3)}）"
-        for r in passed.itertuples()
-    ]  # fmt: skip
-    head = f"{place}：{len(multiverses)} 项资源各试 {int(multiverses['specifications'].max())} 种事先声明的设定，"
-    found = f"{held}联系稳定的有 {len(passed)} 项：{'、'.join(words)}" if len(passed) else f"{held}没有一项的联系是稳定的"
-    return head + found + (f"；{untested} 项未能检验。" if untested else "。")
+    held = bool(multiverses["adjusted"].all())
+    values = {"place": place, "n": len(multiverses), "k": int(multiverses["specifications"].max())}
+    if len(passed):
+        values |= {"stable": len(passed), "named": listed(_stable(r, held) for r in passed.itertuples())}
+    if len(passed) and held:
+        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，控制学生构成后联系稳定的有 {stable} 项：{named}", **values)
+    elif len(passed):
+        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，联系稳定的有 {stable} 项：{named}", **values)
+    elif held:
+        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，控制学生构成后没有一项的联系是稳定的", **values)
+    else:
+        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，没有一项的联系是稳定的", **values)
+    if untested := int(multiverses["stable"].isna().sum()):
+        return say("{text}；{n} 项未能检验。", text=text, n=untested)
+    return say("{text}。", text=text)
+
+
+def _stable(row: Any, held: bool) -> str:
+    """One resource whose link is stable, with the medians of the specifications."""
+    values = {
+        "resource": row.label, "core": fixed_point(row.median_adjusted, 3), "share": _percent(row.significant_adjusted),
+        "median": fixed_point(row.median, 3), "least": fixed_point(row.smallest, 3), "most": fixed_point(row.largest, 3),
+    }
+    if held:
+        return say("{resource}（这些设定的中位数 {core}、{share}同号且显著；全部设定中位数 {median}，范围 {least} 至 {most}）", **values)
+    return say("{resource}（中位数 {core}、{share}同号且显著；全部设定中位数 {median}，范围 {least} 至 {most}）", **values)
 
 
 def bureau_paragraph(
@@ -108,47 +148,86 @@ def bureau_paragraph(
     Parameters
     ----------
     spread : float
-        Standard deviation of the outcome in its own ``unit`` (分), to turn standardised coefficients into points.
+        Standard deviation of the outcome in its own ``unit`` (分, points), to turn standardised coefficients into points.
     sizes : mapping
         Label of a resource to one standard deviation between schools in its own unit, in words.
     counties : int
         Counties in the data.
     aggregate : str
-        What an observation is where it is an aggregate (学区); empty for students.
+        What an observation is where it is an aggregate (学区, district); empty for students.
     detectable : str
         A sentence on what could have been found.
     """
-    table = variances.set_index("model")
-    text = [f"{place}："]
-    if "M0" in table.index and pd.notna(table.loc["M0", "icc"]):
-        share = table.loc["M0", "icc"]
-        apart = "（不计县与县的差异）" if counties > 1 else ""
-        inner = f"{aggregate}与{aggregate}之间的（{aggregate}内部学生之间的差异看不到）" if aggregate else "部的"
-        text.append(f"每 100 份{aggregate and aggregate + '平均'}成绩{aggregate and '的'}差异中{apart}，大约 {fixed_point(share * 100, 0)} 份是{group}与{group}之间的，其余是同一{group}内{inner}。")
-    else:
-        text.append(f"{group}太少，不能可靠地把差异分成{group}之间和{group}内部两部分。")
-    wide = singles[singles["remark"].eq("")].pivot(index="label", columns="model", values="p") if len(singles) else pd.DataFrame()
-    if {"单项", "单项加学生构成"} <= set(wide.columns):
-        naive = list(wide.index[(wide["单项"] < significance) & (wide["单项加学生构成"] >= significance)])
-        if naive:
-            text.append(
-                f"{'、'.join(naive)}单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后，联系不再显著，不宜当作“投入见效”的证据。"
-            )
     firm = multiverses[multiverses["stable"].eq(True)]
-    held = "考虑生源之后" if len(multiverses) and multiverses["adjusted"].all() else ""
-    if len(firm):
-        named = "、".join(
-            f"{r.label}（{aggregate or '学校'}之间相差一个标准差，即{sizes[r.label]}，平均成绩相应相差约 {fixed_point(abs(r.median_adjusted) * spread, 1)} {unit}，"
-            f"资源多的较{'高' if r.median_adjusted > 0 else '低'}）"
-            for r in firm.itertuples()
+    values = {"k": int(multiverses["specifications"].max())} if len(multiverses) else {}
+    values["named"] = listed(
+        _in_points(r, spread, size=sizes[r.label], row_word=aggregate or group, unit=unit) for r in firm.itertuples()
+    )
+    if multiverses.empty:
+        tried = ""
+    elif multiverses["adjusted"].all() and len(firm):
+        tried = say("换用 {k} 种做法反复检验，考虑生源之后联系稳定的是{named}。", **values)
+    elif len(firm):
+        tried = say("换用 {k} 种做法反复检验，联系稳定的是{named}。", **values)
+    elif multiverses["adjusted"].all():
+        tried = say("换用多种做法反复检验，考虑生源之后没有看到哪一项资源与成绩有稳定的联系。")
+    else:
+        tried = say("换用多种做法反复检验，没有看到哪一项资源与成绩有稳定的联系。")
+    divided = _divided(variances, place=place, group=group, aggregate=aggregate, several=counties > 1)
+    not_causal = say("这些都是同时出现的关系，不能据此断定增加某项投入就会提高成绩。")
+    return joined([divided, _vanishing(singles, significance), tried, detectable, not_causal])
+
+
+def _divided(variances: pd.DataFrame, *, place: str, group: str, aggregate: str, several: bool) -> str:
+    """How much of the differences lies between groups, of 100 parts."""
+    table = variances.set_index("model")
+    if "M0" not in table.index or pd.isna(table.loc["M0", "icc"]):
+        return say("{place}：{group}太少，不能可靠地把差异分成{group}之间和{group}内部两部分。", place=place, group=group)
+    values = {"place": place, "group": group, "share": fixed_point(table.loc["M0", "icc"] * 100, 0)}
+    if aggregate and several:
+        return say(
+            "{place}：每 100 份{unit}平均成绩的差异中（不计县与县的差异），大约 {share} 份是{group}与{group}之间的，"
+            "其余是同一{group}内{unit}与{unit}之间的（{unit}内部学生之间的差异看不到）。",
+            unit=aggregate, **values,
         )
-        text.append(f"换用 {int(multiverses['specifications'].max())} 种做法反复检验，{held}联系稳定的是{named}。")
-    elif len(multiverses):
-        text.append(f"换用多种做法反复检验，{held}没有看到哪一项资源与成绩有稳定的联系。")
-    if detectable:
-        text.append(detectable)
-    text.append(NOT_CAUSAL)
-    return "".join(text)
+    if aggregate:
+        return say(
+            "{place}：每 100 份{unit}平均成绩的差异中，大约 {share} 份是{group}与{group}之间的，"
+            "其余是同一{group}内{unit}与{unit}之间的（{unit}内部学生之间的差异看不到）。",
+            unit=aggregate, **values,
+        )
+    if several:
+        return say(
+            "{place}：每 100 份成绩差异中（不计县与县的差异），大约 {share} 份是{group}与{group}之间的，其余是同一{group}内部的。", **values
+        )
+    return say("{place}：每 100 份成绩差异中，大约 {share} 份是{group}与{group}之间的，其余是同一{group}内部的。", **values)
+
+
+def _vanishing(singles: pd.DataFrame, significance: float) -> str:
+    """Resources whose link is gone once composition is held constant; empty where there are none."""
+    wide = singles[singles["remark"].eq("")].pivot(index="label", columns="model", values="p") if len(singles) else pd.DataFrame()
+    alone, beside = say("单项"), say("单项加学生构成")
+    if not {alone, beside} <= set(wide.columns):
+        return ""
+    naive = wide.index[(wide[alone] < significance) & (wide[beside] >= significance)]
+    if naive.empty:
+        return ""
+    return say(
+        "{named}单独看与成绩有联系，但把学生家庭背景等生源情况一并考虑之后，联系不再显著，不宜当作“投入见效”的证据。", named=listed(naive)
+    )
+
+
+def _in_points(row: Any, spread: float, *, size: str, row_word: str, unit: str) -> str:
+    """One resource whose link is stable, in the units of resource and outcome."""
+    values = {
+        "resource": row.label, "row": row_word, "size": size, "unit": unit,
+        "points": fixed_point(abs(row.median_adjusted) * spread, 1),
+    }
+    if row.median_adjusted > 0:
+        return say(
+            "{resource}（{row}之间相差一个标准差，即{size}，平均成绩相应相差约 {points} {unit}，资源多的较高）", **values
+        )
+    return say("{resource}（{row}之间相差一个标准差，即{size}，平均成绩相应相差约 {points} {unit}，资源多的较低）", **values)
 
 
 def _percent(share: float) -> str:

@@ -12,13 +12,14 @@ from scipy import stats
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_importance
+from qbresearch.language import label_of, listed, say
 from qbresearch.results.link.ladder import (
     COUNTY,
-    WITH_COMPOSITION,
     ModelLadder,
     single_resources,
+    with_composition,
 )
-from qbresearch.results.link.match import GROUP_ROLES, ROLE_WORDS, TANGIBLE, LinkData
+from qbresearch.results.link.match import GROUP_ROLES, TANGIBLE, LinkData, role_words
 from qbresearch.results.link.multiverse import MultiverseResult, run_multiverse
 from qbresearch.results.link.robustness import (
     detectable_effect,
@@ -30,6 +31,7 @@ from qbresearch.results.link.robustness import (
     wild_bootstrap_table,
 )
 from qbresearch.results.link.specifications import Specification, expand_specifications
+from qbresearch.results.reasons import refusal
 from qbresearch.rules.settings import setting
 from qbresearch.statistics.decomposition import DecompositionResult, decompose
 from qbresearch.statistics.importance import ImportanceResult, importance
@@ -60,7 +62,7 @@ class LinkChallenge:
         resource alone, before and after composition. missing, imputed : gaps, and M4 on complete and on imputed data.
         sensitivity : unobserved confounding. places : coefficients by location. quantiles : at low, middle and high
         results. wild : wild cluster bootstrap, where clusters are few. detectable : smallest effect that could have been
-        found, or why there is none. adjusted : whether the data know the schools' composition. remarks : what could not be done, in Chinese.
+        found, or why there is none. adjusted : whether the data know the schools' composition. remarks : what could not be done.
     """
 
     blocks: ImportanceResult | None
@@ -86,7 +88,7 @@ class LinkChallenge:
         composition differs from zero, so that no sentence can call stable what a table shows to vanish; ``None`` where that could not be tested.
         """
         alpha = setting("significance")
-        beside = self.singles[self.singles["model"].eq(WITH_COMPOSITION)].set_index("term")["p"]
+        beside = self.singles[self.singles["model"].eq(with_composition())].set_index("term")["p"]
         rows = []
         for term, result in self.multiverses.items():
             joint, core = result.joint, result.joint_core
@@ -114,17 +116,24 @@ class LinkChallenge:
         return table.assign(stable=holds.astype(object).where(decided, None))
 
     def summary(self) -> str:
-        """Which resources keep their sign and pass the joint test, in one Chinese sentence."""
+        """Which resources keep their sign and pass the joint test, in one sentence."""
         table = self.tidy()
+        if table.empty and self.remarks:
+            return say("没有一项资源可以做多种设定的检验（{reason}）", reason=self.remarks[0])
         if table.empty:
-            return "没有一项资源可以做多种设定的检验" + (f"（{self.remarks[0]}）" if self.remarks else "")
+            return say("没有一项资源可以做多种设定的检验")
         firm = table[table["stable"].eq(True)]
-        held = "控制学生构成后" if self.adjusted else ""
-        named = "、".join(f"{r.label}（中位数 {r.median_adjusted:.3f}）" for r in firm.itertuples())
-        return (
-            f"{len(table)} 项资源各 {int(table['specifications'].max())} 种设定，{held}联系稳定的有 {len(firm)} 项"
-            + (f"：{named}" if named else "")
+        values = {"resources": len(table), "specifications": int(table["specifications"].max()), "n": len(firm)}
+        if self.adjusted:
+            text = say("{resources} 项资源各 {specifications} 种设定，控制学生构成后联系稳定的有 {n} 项", **values)
+        else:
+            text = say("{resources} 项资源各 {specifications} 种设定，联系稳定的有 {n} 项", **values)
+        if firm.empty:
+            return text
+        named = listed(
+            say("{resource}（中位数 {median}）", resource=r.label, median=f"{r.median_adjusted:.3f}") for r in firm.itertuples()
         )
+        return say("{text}：{named}", text=text, named=named)
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Importance of single resources (of blocks where those have none)."""
@@ -199,18 +208,19 @@ def challenge_link(
 
 
 def _blocks(data: LinkData, frame: pd.DataFrame, effort: Effort, seed: int, remarks: list[str]) -> ImportanceResult | None:
-    blocks = {ROLE_WORDS[role]: [c for c in data.ids(role) if c in frame] for role in GROUP_ROLES}
+    words = role_words()
+    blocks = {words[role]: [c for c in data.ids(role) if c in frame] for role in GROUP_ROLES}
     blocks = {name: columns for name, columns in blocks.items() if columns}
     if len(blocks) < 2:
-        remarks.append("各组变量的相对重要性：只有一组变量，不比较")
+        remarks.append(say("各组变量的相对重要性：只有一组变量，不比较"))
         return None
-    name = f"{data.outcome.label_zh}成绩"
+    name = say("{subject}成绩", subject=label_of(data.outcome))
     between = {} if data.design.aggregate else {"measure": "between_variance", "group": "group"}
     _, county = full_model(data, frame)
     try:
         return importance(frame.rename(columns={"outcome": name}), outcome=name, blocks=blocks, controls=county, draws=effort.bootstrap, seed=seed, **between)
     except InputError as error:
-        remarks.append(f"各组变量的相对重要性：{error.problem}（{error.found}）；{error.fix}")
+        remarks.append(say("各组变量的相对重要性：{reason}", reason=refusal(error, fix=True)))
         return None
 
 
@@ -218,10 +228,10 @@ def _resources(data: LinkData, frame: pd.DataFrame, effort: Effort, seed: int, r
     """Single resources on school means, so that schools and not students are what varies."""
     resources = [c for c in data.ids(TANGIBLE) if c in frame]
     if len(resources) < 2:
-        remarks.append("单项资源的相对重要性：不足两项资源，不比较")
+        remarks.append(say("单项资源的相对重要性：不足两项资源，不比较"))
         return None
     _, county = full_model(data, frame)
-    name, rows = f"{data.design.unit_zh if data.design.aggregate else '学校'}平均成绩", frame
+    name, rows = say("{unit}平均成绩", unit=label_of(data.design, "unit" if data.design.aggregate else "group")), frame
     if not data.design.aggregate:
         rows = frame.groupby("group").agg({"outcome": "mean", **dict.fromkeys([*county, *resources], "first")}).reset_index()
     try:
@@ -230,33 +240,34 @@ def _resources(data: LinkData, frame: pd.DataFrame, effort: Effort, seed: int, r
             cluster="group" if data.design.aggregate and 1 < rows["group"].nunique() < len(rows) else None, draws=effort.bootstrap, seed=seed,
         )
     except InputError as error:
-        remarks.append(f"单项资源的相对重要性：{error.problem}（{error.found}）；{error.fix}")
+        remarks.append(say("单项资源的相对重要性：{reason}", reason=refusal(error, fix=True)))
         return None
 
 
 def _composition(data: LinkData, frame: pd.DataFrame, remarks: list[str]) -> DecompositionResult | None:
-    added = {ROLE_WORDS[r]: [c for c in data.ids(r) if c in frame] for r in ("intangible", "composition")}
+    words = role_words()
+    added = {words[r]: [c for c in data.ids(r) if c in frame] for r in ("intangible", "composition")}
     added = {name: columns for name, columns in added.items() if columns}
     terms, county = full_model(data, frame)
     base = [*county, *(t for t in terms if t in data.ids("student", TANGIBLE))]
     if not added or not base:
-        remarks.append("系数变化的分解：没有无形资源或学生构成变量")
+        remarks.append(say("系数变化的分解：没有无形资源或学生构成变量"))
         return None
     try:
         found = decompose(frame, outcome="outcome", base=base, added=added, cluster=None if frame["group"].nunique() in (1, len(frame)) else "group")
     except InputError as error:
-        remarks.append(f"系数变化的分解：{error.problem}（{error.found}）；{error.fix}")
+        remarks.append(say("系数变化的分解：{reason}", reason=refusal(error, fix=True)))
         return None
     table = found.table[found.table["variable"].isin(data.ids(TANGIBLE))]
     labelled = table.assign(variable=table["variable"].map(data.shorts())).reset_index(drop=True)
-    return DecompositionResult(labelled, data.outcome.label_zh, found.n, found.clusters)
+    return DecompositionResult(labelled, label_of(data.outcome), found.n, found.clusters)
 
 
 def _imputed(data: LinkData, ladder: ModelLadder, effort: Effort, seed: int, remarks: list[str]) -> pd.DataFrame:
     try:
         return imputed_estimates(data, ladder, imputations=effort.imputations, iterations=effort.iterations, seed=seed)
     except InputError as error:
-        remarks.append(f"多重插补：{error.problem}（{error.found}）；{error.fix}")
+        remarks.append(say("多重插补：{reason}", reason=refusal(error, fix=True)))
         return pd.DataFrame(columns=["term", "label", "model", "estimate", "low", "high", "fmi"])
 
 
@@ -274,29 +285,34 @@ def declared_specifications(data: LinkData, resource: str) -> tuple[Specificatio
     """
     composition = _varying(data, "composition")
     others = [c for c in _varying(data, TANGIBLE, "intangible") if c != resource]
-    held = {"其他资源与构成": [*others, *composition] if others and composition else [], "学生构成": composition, "其他资源": others}
+    held = {
+        say("其他资源与构成"): [*others, *composition] if others and composition else [], say("学生构成"): composition,
+        say("其他资源"): others,
+    }
     counties = data.frame[COUNTY].nunique() > 1
     if data.design.aggregate:
-        models = {"县固定效应": {"model": "fixed_effects"}} if counties else {}
-        models |= {"稳健标准误": {"model": "ols_cluster"}}  # every observation is a cluster of its own
+        models = {say("县固定效应"): {"model": "fixed_effects"}} if counties else {}
+        models |= {say("稳健标准误"): {"model": "ols_cluster"}}  # every observation is a cluster of its own
     elif counties:
         models = {
-            "多层模型（分县）": {"model": "multilevel", "controls": [COUNTY]}, "县固定效应": {"model": "fixed_effects"},
-            "聚类稳健": {"model": "ols_cluster"}, "学校均值": {"model": "school_means"},
+            say("多层模型（分县）"): {"model": "multilevel", "controls": [COUNTY]},
+            say("县固定效应"): {"model": "fixed_effects"}, say("聚类稳健"): {"model": "ols_cluster"},
+            say("学校均值"): {"model": "school_means"},
         }  # fmt: skip
     else:
         models = {
-            "多层模型": {"model": "multilevel"}, "聚类稳健": {"model": "ols_cluster"},
-            "学校均值": {"model": "school_means"},
+            say("多层模型"): {"model": "multilevel"}, say("聚类稳健"): {"model": "ols_cluster"},
+            say("学校均值"): {"model": "school_means"},
         }  # fmt: skip
         if data.frame["weight"].nunique() > 1:
-            models["聚类稳健（抽样权重）"] = {"model": "ols_cluster", "weights": "weight"}
+            models[say("聚类稳健（抽样权重）")] = {"model": "ols_cluster", "weights": "weight"}
+    trimmed = say("除去最小的十分之一")
     dimensions: dict[str, Mapping[str, Mapping[str, Any]]] = {
-        "成绩": {"标准分": {"outcome": "outcome"}, "正态化名次": {"outcome": "ranked"}},
-        "资源": {"原值": {}, "名次": {"transform": "rank"}},
-        "控制": {name: {"controls": columns} for name, columns in held.items() if columns} | {"不控制": {}},
-        "学校": {"全部": {}, "除去最小的十分之一": {"row_filter": ("除去最小的十分之一", "not_smallest")}},
-        "模型": models,
+        say("成绩"): {say("标准分"): {"outcome": "outcome"}, say("正态化名次"): {"outcome": "ranked"}},
+        say("资源"): {say("原值"): {}, say("名次"): {"transform": "rank"}},
+        say("控制"): {name: {"controls": columns} for name, columns in held.items() if columns} | {say("不控制"): {}},
+        say("学校"): {say("全部"): {}, trimmed: {"row_filter": (trimmed, "not_smallest")}},
+        say("模型"): models,
     }
     return expand_specifications(dimensions)
 
@@ -305,25 +321,23 @@ def _multiverses(
     data: LinkData, effort: Effort, seed: int, workers: int, remarks: list[str]
 ) -> dict[str, MultiverseResult]:
     rows = _multiverse_rows(data)
+    core = (say("其他资源与构成"), say("学生构成"))  # what holds the composition of the schools constant
     found = {}
     for resource in data.ids(TANGIBLE):
         if rows[resource].nunique() < 2:
-            remarks.append(f"{data.labels()[resource]}各校相同，不做多种设定的检验")
+            remarks.append(say("{resource}各校相同，不做多种设定的检验", resource=data.labels()[resource]))
             continue
         try:
             found[resource] = run_multiverse(
                 rows, declared_specifications(data, resource), term=resource, cluster=UNIT, county="county_code",
                 strata=[COUNTY], label=data.shorts()[resource], workers=workers,
                 seed=seed, permutations=effort.permutations, fewest_df=int(setting("fewest_group_df")),
-                core=(lambda s: s.choices["控制"] in CORE) if _varying(data, "composition") else None,
+                core=(lambda s: s.choices[say("控制")] in core) if _varying(data, "composition") else None,
             )
         except InputError as error:
-            remarks.append(f"{data.labels()[resource]}的多种设定：{error.problem}（{error.found}）；{error.fix}")
+            reason = refusal(error, fix=True)
+            remarks.append(say("{resource}的多种设定：{reason}", resource=data.labels()[resource], reason=reason))
     return found
-
-
-CORE = ("其他资源与构成", "学生构成")
-"""Choices of the dimension 控制 that hold the composition of the schools constant."""
 
 
 def _varying(data: LinkData, *roles: str) -> list[str]:

@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_correlations
+from qbresearch.language import joined, label_of, say
 from qbresearch.results.link.describe import school_rows
 from qbresearch.results.link.match import TANGIBLE, LinkData
+from qbresearch.results.reasons import refusal, said
 from qbresearch.results.resources.dispersion import measure_dispersion
 from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.rules.settings import setting
@@ -28,6 +30,11 @@ ECOLOGICAL_WARNING = (
 )
 
 
+def ecological_warning() -> str:
+    """``ECOLOGICAL_WARNING`` in the report's language."""
+    return said(ECOLOGICAL_WARNING)
+
+
 @dataclass(frozen=True, slots=True)
 class CountyLink:
     """Counties as observations.
@@ -36,7 +43,7 @@ class CountyLink:
         and, for every indicator, ``mean_<code>`` (student-weighted) and ``cv_<code>``.
     correlations : Spearman's rank correlation of ``outcome`` and of ``difference_rate`` with the indicators' CVs and
         means: ``result, measure`` (``cv``, ``mean``), ``indicator, label, n, r, low, high, p, p_adjusted``.
-    remarks : what could not be computed, in Chinese.
+    remarks : what could not be computed.
     """
 
     table: pd.DataFrame
@@ -48,16 +55,21 @@ class CountyLink:
         return self.table.copy()
 
     def summary(self) -> str:
-        """Number of counties and the warning, in Chinese."""
+        """Number of counties and the warning."""
+        counties = len(self.table)
         if self.correlations.empty:
-            return f"{len(self.table)} 个县，{self.remarks[0] if self.remarks else '不作县级相关'}"
+            reason = self.remarks[0] if self.remarks else say("不作县级相关")
+            return say("{counties} 个县，{reason}", counties=counties, reason=reason)
         differ = int((self.correlations["p_adjusted"] < setting("significance")).sum())
-        return f"{len(self.table)} 个县，{len(self.correlations)} 个等级相关中校正后有别于 0 的 {differ} 个。{ECOLOGICAL_WARNING}"
+        found = say(
+            "{counties} 个县，{n} 个等级相关中校正后有别于 0 的 {differ} 个。", counties=counties, n=len(self.correlations), differ=differ
+        )
+        return joined([found, ecological_warning()])
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Rank correlations, indicators by results and measures."""
-        words = {"cv": "差异系数", "mean": "均值"}
-        results = {"outcome": "平均成绩", "difference_rate": "校际差异率"}
+        words = {"cv": say("差异系数"), "mean": say("均值")}
+        results = {"outcome": say("平均成绩"), "difference_rate": say("校际差异率")}
         cells = self.correlations.assign(
             row=self.correlations["label"], value=self.correlations["r"], significant=self.correlations["p_adjusted"] < setting("significance"),
             column=[f"{results[r]}～{words[m]}" for r, m in zip(self.correlations["result"], self.correlations["measure"], strict=True)],
@@ -91,7 +103,7 @@ def compare_counties(indicators: IndicatorTable, results: pd.DataFrame) -> Count
     named = spread if "county_name" in spread else spread.assign(county_name=spread["county_code"])
     head = named.drop_duplicates("county_code")[["county_code", "county_name", "schools"]]
     table = head.merge(wide.reset_index(), on="county_code").merge(results, on="county_code", how="left")
-    labels = {i.code: i.short_zh for i in indicators.standard.indicators}
+    labels = {i.code: label_of(i, "short") for i in indicators.standard.indicators}
     remarks: list[str] = []
     rows = [_ranked(table, result, measure, labels, remarks) for result in ("outcome", "difference_rate") for measure in ("cv", "mean")]
     found = [r for r in rows if not r.empty]
@@ -106,13 +118,15 @@ def _ranked(
     variables: Sequence[str] = [f"{measure}_{code}" for code in labels]
     rows = table.dropna(subset=[result, *variables])
     if len(rows) < FEWEST_COUNTIES:
-        remarks.append(f"齐全的县只有 {len(rows)} 个，少于 {FEWEST_COUNTIES} 个，不计算县级相关，只列表")
+        remarks.append(
+            say("齐全的县只有 {n} 个，少于 {fewest} 个，不计算县级相关，只列表", n=len(rows), fewest=FEWEST_COUNTIES)
+        )
         return pd.DataFrame()
     usable = [v for v in variables if rows[v].nunique() > 1]
     try:
         found = correlate(rows, outcome=result, variables=usable, kind="spearman", where="县级等级相关").table
     except InputError as error:
-        remarks.append(f"县级相关：{error.problem}（{error.found}）")
+        remarks.append(say("县级相关：{reason}", reason=refusal(error)))
         return pd.DataFrame()
     codes = found["variable"].str.removeprefix(f"{measure}_")
     # With so few counties Fisher's interval is no interval: a perfect order of five would have no width.
@@ -152,5 +166,5 @@ def within_between(data: LinkData) -> pd.DataFrame:
             own = fit.table[fit.table["term"].eq(resource)].drop(columns="term")
             parts.append(own.assign(p_equal=fit.equality.p, **head))
         except InputError as error:
-            parts.append(pd.DataFrame([head | {"part": "", "remark": f"{error.problem}（{error.found}）"}]))
+            parts.append(pd.DataFrame([head | {"part": "", "remark": refusal(error)}]))
     return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)

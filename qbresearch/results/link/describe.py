@@ -13,7 +13,9 @@ from scipy import stats
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_correlations
-from qbresearch.results.link.match import GROUP_ROLES, ROLE_WORDS, TANGIBLE, LinkData
+from qbresearch.language import clauses, label_of, listed, say
+from qbresearch.results.link.match import GROUP_ROLES, TANGIBLE, LinkData, role_words
+from qbresearch.results.reasons import refusal
 from qbresearch.statistics.collinearity import CollinearityResult, measure_collinearity
 from qbresearch.statistics.correlation import KINDS, correlate
 from qbresearch.statistics.estimates import LEVEL
@@ -33,7 +35,7 @@ class LinkDescription:
     correlations : one row a kind and school-level variable: columns of
         :class:`qbresearch.statistics.correlation.CorrelationResult` with ``label`` and ``role``; observations are schools.
     collinearity : among the resources; ``None`` where it cannot be measured.
-    remarks : what could not be computed and what still can, in Chinese.
+    remarks : what could not be computed and what still can.
     """
 
     variables: pd.DataFrame
@@ -47,20 +49,23 @@ class LinkDescription:
         return self.correlations.copy()
 
     def summary(self) -> str:
-        """How many resources go together with the outcome, in one Chinese sentence."""
+        """How many resources go together with the outcome, in one sentence."""
         pearson = self.correlations[self.correlations["kind"].eq("pearson") & self.correlations["role"].eq(TANGIBLE)]
+        if pearson.empty and self.remarks:
+            return say("没有一项资源指标能计算相关系数（{reason}）", reason=self.remarks[0])
         if pearson.empty:
-            return "没有一项资源指标能计算相关系数" + (f"（{self.remarks[0]}）" if self.remarks else "")
+            return say("没有一项资源指标能计算相关系数")
         differ = pearson[pearson["significant"]]
-        named = "、".join(f"{r.label}（r={r.r:.2f}）" for r in differ.itertuples())
-        return (
-            f"{len(pearson)} 项有形资源中，与平均成绩的相关在多重比较校正后有别于 0 的有 {len(differ)} 项"
-            + (f"：{named}" if named else "") + "；相关不等于因果"
-        )  # fmt: skip
+        text = say("{n} 项有形资源中，与平均成绩的相关在多重比较校正后有别于 0 的有 {differ} 项", n=len(pearson), differ=len(differ))
+        if len(differ):
+            named = listed(say("{resource}（r={r}）", resource=r.label, r=f"{r.r:.2f}") for r in differ.itertuples())
+            text = say("{text}：{named}", text=text, named=named)
+        return clauses([text, say("相关不等于因果")])
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Correlations of the outcome with every school-level variable, by kind."""
-        drawn = self.correlations.assign(row=self.correlations["label"], column=self.correlations["kind"].map(KINDS))
+        kinds = kind_words()
+        drawn = self.correlations.assign(row=self.correlations["label"], column=self.correlations["kind"].map(kinds))
         return plot_correlations(drawn.rename(columns={"r": "value"})[["row", "column", "value", "significant"]], ax=ax)
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +75,13 @@ class LinkDescription:
             "correlations": self.correlations.to_dict("records"), "remarks": list(self.remarks),
             "collinearity": self.collinearity.to_dict() if self.collinearity else None,
         }
+
+
+def kind_words() -> dict[str, str]:
+    """Kinds of correlation in the words of the report's language."""
+    return {
+        "pearson": say("皮尔逊相关"), "spearman": say("斯皮尔曼等级相关"), "partial": say("偏相关"), "weighted": say("加权相关"),
+    }
 
 
 def school_rows(data: LinkData) -> pd.DataFrame:
@@ -112,7 +124,7 @@ def scatter_frames(data: LinkData, words: Mapping[str, str], *, fewest: float) -
     ----------
     data : LinkData
     words : mapping
-        Location to Chinese; empty where locations are their own words.
+        Location to words; empty where locations are their own words.
     fewest : float
         Schools with fewer students behind their mean are not drawn (nor used for the line).
 
@@ -148,11 +160,11 @@ def scatter_frames(data: LinkData, words: Mapping[str, str], *, fewest: float) -
 
 
 def _describe_variables(data: LinkData, schools: pd.DataFrame) -> pd.DataFrame:
-    of_group = set(data.group_level)
-    rows = [_described(data.frame["outcome"], "outcome", data.outcome.label_zh, "结果", "unit")]
+    of_group, roles = set(data.group_level), role_words()
+    rows = [_described(data.frame["outcome"], "outcome", label_of(data.outcome), say("结果"), "unit")]
     for v in data.variables:
         at = schools if v.id in of_group else data.frame
-        rows.append(_described(at[v.id], v.id, v.label, ROLE_WORDS[v.role], "group" if v.id in of_group else "unit"))
+        rows.append(_described(at[v.id], v.id, v.label, roles[v.role], "group" if v.id in of_group else "unit"))
     return pd.DataFrame(rows)
 
 
@@ -173,20 +185,21 @@ def _describe_places(data: LinkData, schools: pd.DataFrame) -> pd.DataFrame:
 def _correlations(data: LinkData, schools: pd.DataFrame, significance: float, remarks: list[str]) -> pd.DataFrame:
     usable = _varying(data, schools, remarks)
     if lost := int(schools[["outcome", *usable]].isna().any(axis=1).sum()):
-        remarks.append(f"相关系数只用各变量都有值的 {len(schools) - lost} 所，另 {lost} 所缺某个变量")
+        remarks.append(say("相关系数只用各变量都有值的 {n} 所，另 {lost} 所缺某个变量", n=len(schools) - lost, lost=lost))
     composition = [c for c in data.ids("composition") if c in usable]
+    words = kind_words()
     tables = []
     for kind in KINDS:
         asked = [v for v in usable if v not in composition] if kind == "partial" else usable
         if not asked or (kind == "partial" and not composition):
-            remarks.append(f"{KINDS[kind]}：没有可以控制的学生构成变量，不计算")
+            remarks.append(say("{kind}：没有可以控制的学生构成变量，不计算", kind=words[kind]))
             continue
         extra = {"partial": {"controls": composition}, "weighted": {"weights": "size"}}.get(kind, {})
         rows = schools.dropna(subset=["outcome", *usable])
         try:
             tables.append(correlate(rows, outcome="outcome", variables=asked, kind=kind, where=KINDS[kind], **extra).table)
         except InputError as error:
-            remarks.append(f"{KINDS[kind]}：{error.problem}（{error.found}）；{error.fix}")
+            remarks.append(say("{kind}：{reason}", kind=words[kind], reason=refusal(error, fix=True)))
     columns = ["variable", "kind", "n", "r", "low", "high", "p", "p_adjusted", "family"]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     roles = {v.id: v.role for v in data.variables}
@@ -202,17 +215,17 @@ def _varying(data: LinkData, schools: pd.DataFrame, remarks: list[str]) -> list[
         if schools[name].nunique() > 1:
             kept.append(name)
         else:
-            remarks.append(f"{data.labels()[name]}各校相同（或没有数据），不参与相关与模型")
+            remarks.append(say("{variable}各校相同（或没有数据），不参与相关与模型", variable=data.labels()[name]))
     return kept
 
 
 def _collinearity(data: LinkData, schools: pd.DataFrame, remarks: list[str]) -> CollinearityResult | None:
     resources: Sequence[str] = [c for c in data.ids(TANGIBLE) if schools[c].nunique() > 1]
     if len(resources) < 2:
-        remarks.append("有形资源不足两项，没有共线性可言")
+        remarks.append(say("有形资源不足两项，没有共线性可言"))
         return None
     try:
         return measure_collinearity(schools, resources)
     except InputError as error:
-        remarks.append(f"共线性：{error.problem}（{error.found}）；{error.fix}")
+        remarks.append(say("共线性：{reason}", reason=refusal(error, fix=True)))
         return None

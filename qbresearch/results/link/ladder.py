@@ -13,22 +13,38 @@ from scipy import stats
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_coefficients, plot_variance
+from qbresearch.language import clauses, label_of, say, series
 from qbresearch.results.link.match import GROUP_ROLES, TANGIBLE, LinkData
+from qbresearch.results.reasons import refusal
 from qbresearch.rules.settings import setting
 from qbresearch.statistics.design import INTERCEPT
 from qbresearch.statistics.estimates import ESTIMATE_COLUMNS, LEVEL
 from qbresearch.statistics.multilevel import MultilevelFit, fit_multilevel
 from qbresearch.statistics.regression import LinearFit, fit_linear
 
-MODELS = {
-    "M0": "零模型", "M1": "学生背景", "M2": "加有形资源", "M3": "再加无形资源", "M4": "再加学生构成", "M5": "家庭背景的斜率随资源而变", "M6": "增值（加前测）",
-}  # fmt: skip
 COUNTY = "county_code"
 # From this number of counties on they are a level of their own; fewer are told apart by one column each.
 COUNTIES_AS_LEVEL = 10
 TIMES = ":"
 NO_DEVIATION = 1e-12
-ALONE, WITH_COMPOSITION = "单项", "单项加学生构成"
+
+
+def model_words() -> dict[str, str]:
+    """What each rung holds, in the words of the report's language."""
+    return {
+        "M0": say("零模型"), "M1": say("学生背景"), "M2": say("加有形资源"), "M3": say("再加无形资源"), "M4": say("再加学生构成"),
+        "M5": say("家庭背景的斜率随资源而变"), "M6": say("增值（加前测）"),
+    }  # fmt: skip
+
+
+def alone() -> str:
+    """What the model of one resource without composition is called."""
+    return say("单项")
+
+
+def with_composition() -> str:
+    """What the model of one resource beside composition is called."""
+    return say("单项加学生构成")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +67,14 @@ class ModelLadder:
 
     models : those the design has variables for. frame : the observations used, standardised: outcome in standard
         deviations of the observations, school-level variables in standard deviations between schools, student
-        background as deviations from the school's mean. labels : term to Chinese. school_terms : terms that describe schools.
+        background as deviations from the school's mean. labels : term to words. school_terms : terms that describe schools. group : what a group is.
     """
 
     models: tuple[LadderModel, ...]
     frame: pd.DataFrame
     labels: Mapping[str, str]
     school_terms: tuple[str, ...]
-    group_zh: str
+    group: str
     groups: int
     counties: int
 
@@ -99,10 +115,10 @@ class ModelLadder:
         return str(products.loc[products["statistic"].abs().idxmax(), "term"]).split(TIMES)[1]
 
     def moderated_label(self) -> str:
-        """Chinese label of the background that resources may moderate, as it enters the models; empty without M5."""
+        """Label of the background that resources may moderate, as it enters the models; empty without M5."""
         model = self.model("M5")
         product = next((t for t in model.terms if TIMES in t), "") if model else ""
-        return f"{self.labels[product.split(TIMES)[0]]}（离校均值）" if product else ""
+        return say("{variable}（离校均值）", variable=self.labels[product.split(TIMES)[0]]) if product else ""
 
     def variances(self) -> pd.DataFrame:
         """One row a model: ``model, label, observations, groups, between, within, icc, r2_between, r2_within,
@@ -129,8 +145,8 @@ class ModelLadder:
         row |= {"between": between, "within": within, "icc": between / (between + within)}
         row |= {"observations": fit.units, "groups": fit.groups["group"]}
         row |= {
-            "log_likelihood": fit.log_likelihood, "converged": "是" if fit.converged else "否",
-            "singular": "是" if fit.singular else "否",
+            "log_likelihood": fit.log_likelihood, "converged": say("是") if fit.converged else say("否"),
+            "singular": say("是") if fit.singular else say("否"),
         }
         null = self.model("M0")
         if null is not None and isinstance(null.fit, MultilevelFit):
@@ -140,16 +156,17 @@ class ModelLadder:
         return row
 
     def summary(self) -> str:
-        """Variance between schools and what resources explain of it, in one Chinese sentence."""
+        """Variance between schools and what resources explain of it, in one sentence."""
         table = self.variances().set_index("model")
         if "M0" not in table.index or np.isnan(table.loc["M0", "icc"]):
-            return "学校数太少，没有拟合多层模型；见各模型的说明"
-        text = f"{self.group_zh}间方差占总方差的 {table.loc['M0', 'icc'] * 100:.1f}%"
-        known = table["r2_between"].dropna()
-        for model in ("M2", "M3", "M4"):
-            if model in known.index:
-                text += f"，{MODELS[model]}（{model}）后累计减少 {known[model] * 100:.1f}%"
-        return text
+            return say("学校数太少，没有拟合多层模型；见各模型的说明")
+        text = say("{group}间方差占总方差的 {share}%", group=self.group, share=f"{table.loc['M0', 'icc'] * 100:.1f}")
+        known, labels = table["r2_between"].dropna(), model_words()
+        steps = [
+            say("{label}（{model}）后累计减少 {share}%", label=labels[m], model=m, share=f"{known[m] * 100:.1f}")
+            for m in ("M2", "M3", "M4") if m in known.index
+        ]  # fmt: skip
+        return series([text, *steps])
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Coefficients of the school-level variables, model by model."""
@@ -162,7 +179,7 @@ class ModelLadder:
         table = self.variances().dropna(subset=["between"])
         parts = [
             table.assign(component=word, value=table[name])[["model", "component", "value"]]
-            for name, word in (("between", "校间"), ("within", "校内"))
+            for name, word in (("between", say("校间")), ("within", say("校内")))
         ]
         return plot_variance(pd.concat(parts), ax=ax)
 
@@ -208,7 +225,7 @@ def fit_ladder(data: LinkData) -> ModelLadder:
         models.append(
             _rung(model_id, rows, fixed, levels, slopes, data=data, before=before if model_id not in ("M5", "M6") else None)
         )
-    return ModelLadder(tuple(models), frame, labels, tuple(data.ids(*GROUP_ROLES)), data.design.group_zh, frame["group"].nunique(), counties)
+    return ModelLadder(tuple(models), frame, labels, tuple(data.ids(*GROUP_ROLES)), label_of(data.design, "group"), frame["group"].nunique(), counties)
 
 
 def standardise(data: LinkData) -> pd.DataFrame:
@@ -285,12 +302,12 @@ def _rung(
     model_id: str, rows: pd.DataFrame, fixed: Sequence[str], levels: Sequence[str], slopes: Mapping[str, Sequence[str]], *,
     data: LinkData, before: LadderModel | None,
 ) -> LadderModel:  # fmt: skip
-    label, groups = MODELS[model_id], rows["group"].nunique()
+    label, groups = model_words()[model_id], rows["group"].nunique()
     of_group = len(set(fixed) & set(data.group_level)) + (rows[COUNTY].nunique() - 1 if COUNTY in fixed else 0)
     single = groups == len(rows)
     of_group = len(fixed) if single else of_group
     left = groups - of_group - 1
-    name, counter = data.design.group_zh, data.design.group_counter
+    named = {"group": label_of(data.design, "group"), "counter": label_of(data.design, "group_counter")}
     fewest_groups, fewest_df = setting("fewest_groups_multilevel"), setting("fewest_group_df")
 
     def refused(remark: str) -> LadderModel:
@@ -298,16 +315,20 @@ def _rung(
 
     if left < fewest_df:
         return refused(
-            f"没有拟合：{name} {groups} {counter}，{name}层变量（含县）{of_group} 个，只剩 {left} 个自由度；逐项资源的结果见单项模型"
+            say(
+                "没有拟合：{group} {n} {counter}，{group}层变量（含县）{columns} 个，只剩 {left} 个自由度；逐项资源的结果见单项模型",
+                n=groups, columns=of_group, left=left, **named,
+            )
         )
     try:
         if groups < fewest_groups or single:
-            why = "每个观测自成一组" if single else f"{name}少于 {fewest_groups:.0f} {counter}"
+            why = say("每个观测自成一组") if single else say("{group}少于 {n} {counter}", n=f"{fewest_groups:.0f}", **named)
             if model_id in ("M0", "M5"):
-                return refused(f"没有拟合：{why}，方差成分没有可信的估计")
+                return refused(say("没有拟合：{why}，方差成分没有可信的估计", why=why))
             robust = {"covariance": "HC3"} if single else {"covariance": "CR2", "cluster": "group"}
             fit = fit_linear(rows, outcome="outcome", terms=list(fixed), **robust)
-            return LadderModel(model_id, label, tuple(fixed), fit, f"{why}，改用最小二乘与稳健标准误（{robust['covariance']}）")
+            remark = say("{why}，改用最小二乘与稳健标准误（{kind}）", why=why, kind=robust["covariance"])
+            return LadderModel(model_id, label, tuple(fixed), fit, remark)
         fit = fit_multilevel(rows, outcome="outcome", fixed=list(fixed), groups=levels, slopes=slopes, where=f"{model_id} {label}")
         tested = {}
         if before is not None and isinstance(before.fit, MultilevelFit):
@@ -318,16 +339,16 @@ def _rung(
             tested = {"chi2": test.statistic, "chi2_df": int(test.df), "chi2_p": test.p}
         return LadderModel(model_id, label, tuple(fixed), fit, _remark(fit), **tested)
     except InputError as error:
-        return refused(f"没有拟合：{error.problem}（{error.found}）；{error.fix}")
+        return refused(say("没有拟合：{reason}", reason=refusal(error, fix=True)))
 
 
 def _remark(fit: MultilevelFit) -> str:
     words = []
     if not fit.converged:
-        words.append("未收敛：两个起点的结果不同，不要引用")
+        words.append(say("未收敛：两个起点的结果不同，不要引用"))
     if fit.singular:
-        words.append("奇异：有方差成分估计为零或相关为 ±1")
-    return "；".join(words)
+        words.append(say("奇异：有方差成分估计为零或相关为 ±1"))
+    return clauses(words)
 
 
 def _labels(data: LinkData) -> dict[str, str]:
@@ -344,7 +365,7 @@ def single_resources(data: LinkData) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a resource and model (``单项`` with student background, ``单项加学生构成``): ``term, label, model``, columns
+        One row a resource and model (单项 with student background, 单项加学生构成; in the report's language): ``term, label, model``, columns
         of an estimate table, and ``remark``. Multilevel models with a random intercept; least squares with CR2 or
         HC3 errors where :func:`fit_ladder` would use them. Differences between the two rows of a resource show what composition takes away.
     """
@@ -353,7 +374,7 @@ def single_resources(data: LinkData) -> pd.DataFrame:
     base = [*([COUNTY] if 1 < counties else []), *(c for c in data.ids("student") if c in frame)]
     composition = [c for c in data.ids("composition") if c in frame]
     groups = frame["group"].nunique()
-    asked = {ALONE: []} | ({WITH_COMPOSITION: composition} if composition else {})
+    asked = {alone(): []} | ({with_composition(): composition} if composition else {})
     rows = []
     for resource in (c for c in data.ids(TANGIBLE) if c in frame):
         for model, extra in asked.items():
@@ -369,7 +390,7 @@ def single_resources(data: LinkData) -> pd.DataFrame:
                 found = fit.estimates[fit.estimates["term"].eq(resource)].iloc[0].to_dict()
                 rows.append(found | head)
             except InputError as error:
-                rows.append(head | {"remark": f"{error.problem}（{error.found}）"})
+                rows.append(head | {"remark": refusal(error)})
     return pd.DataFrame(rows, columns=["term", "label", "model", *ESTIMATE_COLUMNS[1:], "remark"])
 
 
@@ -379,7 +400,7 @@ def moderation_lines(ladder: ModelLadder, resource: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``line`` (资源较少, 平均, 较多), ``x`` (background as deviation from the school's mean), ``y, low, high`` (standard
+        ``line`` (资源较少, 平均, 资源较多, in the report's language), ``x`` (background as deviation from the school's mean), ``y, low, high`` (standard
         deviations of the outcome; 95 % interval of the difference from the school's mean). Empty without M5.
     """
     model = ladder.model("M5")
@@ -396,7 +417,7 @@ def moderation_lines(ladder: ModelLadder, resource: str) -> pd.DataFrame:
     covariance = model.fit.covariance[np.ix_(places, places)]
     x = np.linspace(*ladder.frame[slope].quantile([0.05, 0.95]), 21)
     lines = []
-    for word, z in (("资源较少", -1.0), ("平均", 0.0), ("资源较多", 1.0)):
+    for word, z in ((say("资源较少"), -1.0), (say("平均"), 0.0), (say("资源较多"), 1.0)):
         row = np.column_stack([x, x * z, np.full_like(x, z)])
         y, se = row @ beta, np.sqrt(np.einsum("ij,jk,ik->i", row, covariance, row))
         half = stats.norm.ppf((1 + LEVEL) / 2) * se

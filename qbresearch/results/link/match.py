@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_missing
+from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.monitoring.matching import MATCHED, MatchResult, match_schools
 from qbresearch.results.resources.indicators import IndicatorTable
 from qbresearch.rules.designs import DesignVariable, LinkDesign, Outcome
@@ -19,9 +20,14 @@ from qbresearch.rules.designs import DesignVariable, LinkDesign, Outcome
 TANGIBLE = "tangible"
 GROUP_ROLES = (TANGIBLE, "intangible", "composition")
 UNIT_ROLES = ("student", "prior")
-ROLE_WORDS = {
-    "student": "学生背景", "prior": "前测", TANGIBLE: "有形资源", "intangible": "无形资源", "composition": "学生构成",
-}
+
+
+def role_words() -> dict[str, str]:
+    """Parts that variables play, in the words of the report's language."""
+    return {
+        "student": say("学生背景"), "prior": say("前测"), TANGIBLE: say("有形资源"), "intangible": say("无形资源"),
+        "composition": say("学生构成"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,11 @@ class LinkData:
         return [v.id for v in self.variables if v.role in roles]
 
     def labels(self) -> dict[str, str]:
-        """Column to Chinese label."""
+        """Column to label."""
         return {v.id: v.label for v in self.variables}
 
     def shorts(self) -> dict[str, str]:
-        """Column to a Chinese label that fits into a figure."""
+        """Column to a label that fits into a figure."""
         return {v.id: v.short for v in self.variables}
 
     @property
@@ -87,12 +93,11 @@ class LinkData:
         return self.frame.copy()
 
     def summary(self) -> str:
-        """How much data there are, in one Chinese sentence."""
+        """How much data there are, in one sentence."""
         first, last = self.flow.iloc[0], self.flow.iloc[-1]
-        return (
-            f"读入{self.design.unit_zh} {first['observations']:,} {self.design.unit_counter}，"
-            f"用于分析 {last['observations']:,} {self.design.unit_counter}、"
-            f"{last['groups']:,} {self.design.group_counter}{self.design.group_zh}"
+        return say(
+            "读入{unit} {read} {counter}，用于分析 {used} {counter}、{n} {groups}", unit=label_of(self.design, "unit"),
+            read=f"{first['observations']:,}", counter=label_of(self.design, "unit_counter"), used=f"{last['observations']:,}", n=f"{last['groups']:,}", groups=label_of(self.design, "groups"),
         )
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
@@ -167,7 +172,7 @@ class _Flow:
         if frame.empty:
             raise InputError(
                 "没有可用于关联分析的数据", where=self.place, found=f"“{step}”之后一行不剩（上一步 {lost} 行）",
-                expected=f"至少一{self.design.unit_counter}{self.design.unit_zh}", fix="核对学段、学科、学年与学校代码；资源均衡部分仍可报告",
+                expected=f"至少一{self.design.units_zh}", fix="核对学段、学科、学年与学校代码；资源均衡部分仍可报告",
             )
         return frame
 
@@ -175,10 +180,11 @@ class _Flow:
         """Count observations without a gap in the variables that have any value; nothing is left out by this step."""
         empty = [v.label for v in variables if frame[v.id].isna().all()]
         complete = frame.dropna(subset=[v.id for v in variables if frame[v.id].notna().any()])
-        reason = "背景变量有缺失；只在使用这些变量的模型中剔除或插补"
-        reason += f"；{'、'.join(empty)}没有一个值，不参与分析" if empty else ""
-        groups = complete["group"].nunique()
-        self.rows.append(("全部变量齐全（完整个案）", len(complete), groups, len(frame) - len(complete), reason))
+        reason = say("背景变量有缺失；只在使用这些变量的模型中剔除或插补")
+        if empty:
+            reason = clauses([reason, say("{variables}没有一个值，不参与分析", variables=listed(empty))])
+        step, groups = say("全部变量齐全（完整个案）"), complete["group"].nunique()
+        self.rows.append((step, len(complete), groups, len(frame) - len(complete), reason))
 
     def table(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows, columns=["step", "observations", "groups", "lost", "reason"])
@@ -199,22 +205,25 @@ def _match_students(
             "没有这一列成绩", where=f"关联设计 {design.id}，{outcome.label_zh}", found=f"学生成绩表没有 {outcome.column} 列",
             expected="每名学生一个分数（似真值、水平人数只用于监测部分）", fix="在关联设计中换一列；监测部分仍可报告",
         )
-    flow.note(f"读入{outcome.label_zh}成绩", rows.assign(group=[str(k) for k in _key(rows)]))
+    flow.note(say("读入{subject}成绩", subject=label_of(outcome)), rows.assign(group=[str(k) for k in _key(rows)]))
     matching = match_schools(rows, register)
     found = matching.table[matching.table["how"].isin(MATCHED)]
     codes = dict(zip(_key(found), found["register_code"], strict=True))
     group = pd.Series([codes.get(key) for key in _key(rows)], index=rows.index, dtype="object")
     rows = flow.note(
-        "对应到学校表", rows.assign(group=group)[group.notna()], "学校标识码与校名在学校表中都找不到，或有多所同名学校"
+        say("对应到学校表"), rows.assign(group=group)[group.notna()],
+        say("学校标识码与校名在学校表中都找不到，或有多所同名学校"),
     )
     keys = indicators.keys.assign(size=indicators.students, group=indicators.keys["school_code"])
     resources = keys[["group", "county_code", "county_name", "location", "size"]].assign(
         **dict(zip(indicators.codes, indicators.values.T, strict=True))
     )
     kept = rows.drop(columns=["county_name"]).merge(resources, on=["county_code", "group"], how="inner")
-    kept = flow.note("属于评估范围", kept, "学校不在所用标准的评估范围内，或不在所选学段")
-    kept = flow.note("有成绩", kept[kept[outcome.column].notna()], "缺考或没有分数")
-    kept = flow.note("资源指标齐全", kept[kept[list(indicators.codes)].notna().all(axis=1)], "学校缺一项以上资源数据")
+    kept = flow.note(say("属于评估范围"), kept, say("学校不在所用标准的评估范围内，或不在所选学段"))
+    kept = flow.note(say("有成绩"), kept[kept[outcome.column].notna()], say("缺考或没有分数"))
+    kept = flow.note(
+        say("资源指标齐全"), kept[kept[list(indicators.codes)].notna().all(axis=1)], say("学校缺一项以上资源数据")
+    )
     frame = _with_variables(kept, design, grouped=True)
     weight = kept["weight"] if "weight" in kept else pd.Series(1.0, index=kept.index)
     frame = frame.assign(outcome=kept[outcome.column].astype(float), weight=weight.astype(float))
@@ -235,9 +244,9 @@ def _match_aggregate(
     # In a single county (district) every observation stands for itself.
     alone = rows[design.group_column].nunique() == 1
     rows = rows.assign(group=rows["school_code" if alone else design.group_column].astype(str))
-    flow.note(f"读入{design.unit_zh}", rows)
-    rows = flow.note("有成绩", rows[rows[outcome.column].notna()], "没有分数")
-    rows = flow.note("资源指标齐全", rows[rows[list(indicators.codes)].notna().all(axis=1)], "缺一项以上资源数据")
+    flow.note(say("读入{unit}", unit=label_of(design, "unit")), rows)
+    rows = flow.note(say("有成绩"), rows[rows[outcome.column].notna()], say("没有分数"))
+    rows = flow.note(say("资源指标齐全"), rows[rows[list(indicators.codes)].notna().all(axis=1)], say("缺一项以上资源数据"))
     frame = _with_variables(rows, design, grouped=False)
     if "county_name" not in frame:
         frame["county_name"] = frame["county_code"]
@@ -273,7 +282,7 @@ def _values(rows: pd.DataFrame, variable: DesignVariable) -> pd.Series:
 
 
 def _variables(indicators: IndicatorTable, design: LinkDesign) -> tuple[Variable, ...]:
-    resources = [Variable(i.code, TANGIBLE, i.label_zh, i.short_zh) for i in indicators.standard.indicators]
-    others = [Variable(v.id, v.role, v.label_zh, v.label_zh) for v in design.variables]
+    resources = [Variable(i.code, TANGIBLE, label_of(i), label_of(i, "short")) for i in indicators.standard.indicators]
+    others = [Variable(v.id, v.role, label_of(v), label_of(v)) for v in design.variables]
     order = ("student", "prior", TANGIBLE, "intangible", "composition")
     return tuple(sorted([*others, *resources], key=lambda v: order.index(v.role)))

@@ -17,6 +17,7 @@ from scipy import stats
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_specifications
+from qbresearch.language import clauses, say, series
 from qbresearch.results.link.specifications import (
     CLUSTERED,
     EFFECTS,
@@ -41,7 +42,6 @@ from qbresearch.statistics.regression import fit_linear
 
 __all__ = ["JointTest", "MultiverseResult", "Specification", "expand_specifications", "run_multiverse"]
 
-UNIT = "学校间一个标准差对应的成绩标准差"
 ROUNDING = 1e-12
 NUMBERS = ("estimate", "se", "low", "high", "p", "n", "schools")
 
@@ -54,7 +54,7 @@ class JointTest:
     that median. strength : observed mean of t over its critical value. p_median, p_share, p_strength : share of
     permutations (the observed order among them) that do as well, median and strength in absolute value. Specifications
     that are nearly the same are all significant or none is, so that ``p_share`` cannot fall much below the level of a
-    single test; the other two can. permutations : how many. remark : Chinese; empty, or what limits the test.
+    single test; the other two can. permutations : how many. remark : empty, or what limits the test.
     """
 
     median: float
@@ -74,7 +74,7 @@ class MultiverseResult:
     table : one row a specification, sorted by estimate, those that cannot be estimated last: a column a dimension with
         the choice, ``estimate, se, low, high, p, n`` (students), ``schools``, ``significant``, ``same_sign`` (as the
         median), ``main`` and ``reason`` (Chinese; why there is no estimate).
-    dimensions : names of the choice columns. unit : of the estimates, in Chinese.
+    dimensions : names of the choice columns. unit : of the estimates, in words.
     median, smallest, largest : of the estimates. share_same_sign, share_significant : of the specifications that could
         be estimated, the second those that are significant and have the sign of the median.
     joint : ``None`` where schools cannot change places. joint_core : the same over the ``core`` specifications only.
@@ -103,23 +103,30 @@ class MultiverseResult:
         return self.table.copy()
 
     def summary(self) -> str:
-        """Median, range and number of specifications in one Chinese sentence; the main one is never named alone."""
+        """Median, range and number of specifications in one sentence; the main one is never named alone."""
         lost = len(self.table) - self.estimated
-        text = (
-            f"{self.term}：{len(self.table)} 种设定" + (f"，其中 {lost} 种不能估计" if lost else "")
-            + f"；系数（{self.unit}）中位数 {self.median:.3f}，范围 {self.smallest:.3f} 至 {self.largest:.3f}，"
-            f"{self.share_same_sign:.0%} 与中位数同号，{self.share_significant:.0%} 同号且显著"
+        text = say("{term}：{n} 种设定", term=self.term, n=len(self.table))
+        if lost:
+            text = say("{term}：{n} 种设定，其中 {lost} 种不能估计", term=self.term, n=len(self.table), lost=lost)
+        spread = say(
+            "系数（{unit}）中位数 {median}，范围 {least} 至 {most}，{same} 与中位数同号，{significant} 同号且显著",
+            unit=self.unit, median=f"{self.median:.3f}", least=f"{self.smallest:.3f}", most=f"{self.largest:.3f}",
+            same=f"{self.share_same_sign:.0%}", significant=f"{self.share_significant:.0%}",
         )
         main = self.table[self.table["main"] & self.table["reason"].eq("")]
         if len(main):
-            text += f"，主设定 {main['estimate'].iloc[0]:.3f}（从小到大第 {main.index[0] + 1} 位）"
+            place = main.index[0] + 1
+            named = say("主设定 {estimate}（从小到大第 {place} 位）", estimate=f"{main['estimate'].iloc[0]:.3f}", place=place)
+            spread = series([spread, named])
         if self.joint is None:
-            return text + "；学校不能在层内互换，没有联合检验"
-        text += (
-            f"；{self.joint.permutations} 次置换的联合检验：中位数 p = {self.joint.p_median:.3f}，"
-            f"显著比例 p = {self.joint.p_share:.3f}，平均 t 值 p = {self.joint.p_strength:.3f}"
+            return clauses([text, spread, say("学校不能在层内互换，没有联合检验")])
+        joint = say(
+            "{n} 次置换的联合检验：中位数 p = {median}，显著比例 p = {share}，平均 t 值 p = {strength}", n=self.joint.permutations,
+            median=f"{self.joint.p_median:.3f}", share=f"{self.joint.p_share:.3f}", strength=f"{self.joint.p_strength:.3f}",
         )
-        return text + (f"（{self.joint.remark}）" if self.joint.remark else "")
+        if self.joint.remark:
+            joint = say("{text}（{remark}）", text=joint, remark=self.joint.remark)
+        return clauses([text, spread, joint])
 
     def plot(self, *, axes: Sequence[Axes] | np.ndarray | None = None) -> np.ndarray:
         """The specification curve, with the choices below."""
@@ -222,7 +229,7 @@ def run_multiverse(
     known = table[table["reason"].eq("")]
     chosen = [o for s, o in zip(specifications, outcomes, strict=True) if core is None or core(s)]
     return MultiverseResult(
-        term=label or term, table=table, dimensions=tuple(dimensions), unit=UNIT,
+        term=label or term, table=table, dimensions=tuple(dimensions), unit=say("学校间一个标准差对应的成绩标准差"),
         median=float(known["estimate"].median()), smallest=float(known["estimate"].min()),
         largest=float(known["estimate"].max()), share_same_sign=float(known["same_sign"].mean()),
         share_significant=float((known["same_sign"] & known["significant"]).mean()),
@@ -447,7 +454,8 @@ def _joint(outcomes: Sequence[_Outcome], schools: Schools, permutations: int) ->
     shares = (np.sign(medians) * np.nan_to_num(decisive) > 1).mean(axis=0)
     strengths = np.nanmean(decisive, axis=0)
     orders = sum(lgamma(s + 1) for s in sizes)
-    remark = f"层内只有 {round(exp(orders))} 种排列，p 值不会更小" if orders < np.log(permutations + 1) else ""
+    few = orders < np.log(permutations + 1)
+    remark = say("层内只有 {n} 种排列，p 值不会更小", n=round(exp(orders))) if few else ""
 
     def p_value(statistic: np.ndarray) -> float:
         return float((statistic >= statistic[0] - ROUNDING).mean())

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from qbresearch.errors import InputError
+from qbresearch.language import label_of, say
 from qbresearch.results.link.describe import school_rows
 from qbresearch.results.link.ladder import COUNTY, ModelLadder, standardise
 from qbresearch.results.link.match import GROUP_ROLES, TANGIBLE, LinkData
+from qbresearch.results.reasons import refusal
 from qbresearch.statistics.clusters import wild_cluster_bootstrap
 from qbresearch.statistics.estimates import ESTIMATE_COLUMNS
 from qbresearch.statistics.imputation import impute, pool_fits
@@ -75,9 +77,9 @@ def sensitivity_table(data: LinkData, frame: pd.DataFrame, *, r_max_ratio: float
                 )
                 row |= {"short": selection.short, "delta": selection.delta, "adjusted": selection.adjusted}
             else:
-                row["remark"] = "没有控制变量，不计算 δ"
+                row["remark"] = say("没有控制变量，不计算 δ")
         except InputError as error:
-            row["remark"] = f"{error.problem}（{error.found}）"
+            row["remark"] = refusal(error)
         rows.append(row)
     return pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS)
 
@@ -94,6 +96,7 @@ def heterogeneity_table(data: LinkData, *, fewest_df: int) -> pd.DataFrame:
     frame = standardise(data)
     terms, _ = full_model(data, frame)
     controls = [t for t in terms if t not in data.ids(TANGIBLE, "intangible")]
+    counter = label_of(data.design, "unit_counter" if data.design.aggregate else "group_counter")
     rows = []
     for location, part in frame.groupby("location", observed=True):
         county = [COUNTY] if not data.design.aggregate and part[COUNTY].nunique() > 1 else []
@@ -103,13 +106,14 @@ def heterogeneity_table(data: LinkData, *, fewest_df: int) -> pd.DataFrame:
             taken = [c for c in controls if part[c].nunique() > 1]
             left = schools - len(set(taken) & set(data.group_level)) - (part[COUNTY].nunique() if county else 1) - 1
             if left < fewest_df:
-                rows.append(head | {"remark": f"只有 {schools} {data.design.group_counter}，不单独估计"})
+                few = say("只有 {n} {counter}，不单独估计", n=schools, counter=counter)
+                rows.append(head | {"remark": few})
                 continue
             try:
                 fit = fit_linear(part, outcome="outcome", terms=[*county, *taken, resource], **robust_errors(part))
                 rows.append(fit.estimates.set_index("term").loc[resource].to_dict() | head)
             except InputError as error:
-                rows.append(head | {"remark": f"{error.problem}（{error.found}）"})
+                rows.append(head | {"remark": refusal(error)})
     return pd.DataFrame(rows, columns=["term", "label", "location", "groups", *ESTIMATE_COLUMNS[1:], "remark"])
 
 
@@ -134,7 +138,7 @@ def quantile_table(data: LinkData, *, draws: int, seed: int) -> pd.DataFrame:
             fit = fit_quantile(scaled, outcome="outcome", terms=terms, quantile=quantile, draws=draws, seed=seed)
             tables.append(fit.estimates.assign(quantile=quantile))
     except InputError as error:
-        empty.attrs["remark"] = f"分位数回归：{error.problem}（{error.found}）"
+        empty.attrs["remark"] = say("分位数回归：{reason}", reason=refusal(error))
         return empty
     table = pd.concat(tables, ignore_index=True)
     table = table[table["term"].isin(data.ids(TANGIBLE))]
@@ -147,7 +151,7 @@ def imputed_estimates(data: LinkData, ladder: ModelLadder, *, imputations: int, 
     Returns
     -------
     DataFrame
-        ``term, label, model`` (完整个案, 多重插补), columns of an estimate table and ``fmi``. Empty where nothing is missing or
+        ``term, label, model`` (完整个案, 多重插补, in the report's language), columns of an estimate table and ``fmi``. Empty where nothing is missing or
         no multilevel model with resources was fitted.
     """
     columns = ["term", "label", "model", *ESTIMATE_COLUMNS[1:], "fmi"]
@@ -162,7 +166,7 @@ def imputed_estimates(data: LinkData, ladder: ModelLadder, *, imputations: int, 
     )  # fmt: skip
     fits = [_fit_completed(data, frame, model.terms, list(model.fit.groups)) for frame in filled.frames]
     pooled = pool_fits(fits)
-    both = pd.concat([model.fit.estimates.assign(model="完整个案", fmi=np.nan), pooled.assign(model="多重插补")], ignore_index=True)
+    both = pd.concat([model.fit.estimates.assign(model=say("完整个案"), fmi=np.nan), pooled.assign(model=say("多重插补"))], ignore_index=True)
     both = both[both["term"].isin(data.ids(*GROUP_ROLES))]
     return both.assign(label=both["term"].map(data.shorts()))[columns].reset_index(drop=True)
 
@@ -186,9 +190,9 @@ def detectable_effect(data: LinkData, ladder: ModelLadder, *, power: float, sign
     """
     null, full = ladder.model("M0"), ladder.fullest()
     if data.design.aggregate:
-        return "汇总数据没有学生层，不计算最小可检出效应"
+        return say("汇总数据没有学生层，不计算最小可检出效应")
     if null is None or full is None:
-        return "没有拟合多层模型，不计算最小可检出效应"
+        return say("没有拟合多层模型，不计算最小可检出效应")
     table = ladder.variances().set_index("model")
     sizes = ladder.frame.groupby("group").size()
     columns = [t for t in full.terms if t in data.group_level]
@@ -202,7 +206,7 @@ def detectable_effect(data: LinkData, ladder: ModelLadder, *, power: float, sign
             r2_predictor=_largest_overlap(data, schools, columns, bool(counties)), covariates=max(covariates, 0),
         )
     except InputError as error:
-        return f"最小可检出效应：{error.problem}（{error.found}）"
+        return say("最小可检出效应：{reason}", reason=refusal(error))
 
 
 def _largest_overlap(data: LinkData, schools: pd.DataFrame, columns: Sequence[str], by_county: bool) -> float:
@@ -245,5 +249,5 @@ def wild_bootstrap_table(
             )
             rows.append(head | {"estimate": found.estimate, "p": found.p, "low": found.low, "high": found.high})
         except InputError as error:
-            rows.append(head | {"remark": f"{error.problem}（{error.found}）"})
+            rows.append(head | {"remark": refusal(error)})
     return pd.DataFrame(rows, columns=["term", "label", "estimate", "p", "low", "high", "remark"])

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import check_choice
 from qbresearch.exhibits.figures import plot_levels
+from qbresearch.language import say
 from qbresearch.processed.sums import COUNTS, SHARE_WEIGHTS, SchoolSums
 from qbresearch.results.monitoring.units import (
     UNIT,
@@ -19,6 +20,7 @@ from qbresearch.results.monitoring.units import (
     read_outcomes,
     unit_labels,
 )
+from qbresearch.results.reasons import said, spoken
 from qbresearch.statistics.estimates import LEVEL
 from qbresearch.statistics.plausible_values import pool
 from qbresearch.statistics.records import plain_records
@@ -26,7 +28,6 @@ from qbresearch.statistics.survey import design_effect, ratios_by_group, shares_
 
 LEVEL_LABELS = ("Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ")
 UPPER = 2  # position of the first level that counts as Ⅲ or above
-UPPER_LABEL = "Ⅲ级及以上"
 NO_LEVELS = "没有等级数据"
 NO_SPREAD = "缺少校内离差平方和，学生标准差不能计算"
 
@@ -38,7 +39,7 @@ class AchievementResult:
     table : one row per unit and measure (plausible values are one measure, ``pv``): the unit's keys, ``measure``,
         ``values`` (plausible values pooled; 1 for a score), ``schools``, ``students`` (with a value), ``missing``,
         ``mean``, ``se``, ``df``, ``low``, ``high``, ``sd`` (of students), ``design_effect``, ``fmi`` (fraction of
-        information missing through plausible values) and ``remark`` (Chinese; why a number is absent).
+        information missing through plausible values) and ``remark`` (why a number is absent).
     levels : one row per unit and level, and one for Ⅲ and above: keys, ``level`` (1 to 4, 0 for Ⅲ and above),
         ``label``, ``count`` (unweighted persons), ``share`` (0 to 1, weighted), ``se``, ``df``, ``low``, ``high``,
         ``method`` (name of the interval) and ``remark``. Levels belong to students, not to measures.
@@ -53,21 +54,29 @@ class AchievementResult:
         return self.table.copy()
 
     def summary(self) -> str:
-        """The mean of one unit, or the range of the means of several, in one Chinese sentence."""
+        """The mean of one unit, or the range of the means of several, in one sentence."""
         known = self.table.dropna(subset=["mean"])
         if known.empty:
-            return "没有一个均值可以计算"
+            return say("没有一个均值可以计算")
         if len(known) == 1:
             row = known.iloc[0]
-            reach = row["remark"] if np.isnan(row["low"]) else f"95% 区间 {row['low']:.1f}–{row['high']:.1f}"
-            return f"{row['schools']} 所学校 {row['students']:,} 名学生的均值为 {row['mean']:.1f}（{reach}）"
+            low, high = f"{row['low']:.1f}", f"{row['high']:.1f}"
+            return say(
+                "{schools} 所学校 {students} 名学生的均值为 {mean}（{reach}）", schools=row["schools"],
+                students=f"{row['students']:,}", mean=f"{row['mean']:.1f}",
+                reach=row["remark"] if np.isnan(row["low"]) else say("95% 区间 {low}–{high}", low=low, high=high),
+            )
         labels = unit_labels(known, [*self.by, *(["measure"] if known["measure"].nunique() > 1 else [])])
         top, bottom = int(known["mean"].to_numpy().argmax()), int(known["mean"].to_numpy().argmin())
-        absent = len(self.table) - len(known)
-        return (
-            f"{len(known)} 个均值从 {known['mean'].min():.1f}（{labels[bottom]}）到 {known['mean'].max():.1f}（{labels[top]}）"
-            + (f"，另有 {absent} 个不能计算" if absent else "")
-        )
+        values = {
+            "n": len(known), "least": f"{known['mean'].min():.1f}", "bottom": labels[bottom],
+            "most": f"{known['mean'].max():.1f}", "top": labels[top],
+        }
+        if absent := len(self.table) - len(known):
+            return say(
+                "{n} 个均值从 {least}（{bottom}）到 {most}（{top}），另有 {absent} 个不能计算", absent=absent, **values
+            )
+        return say("{n} 个均值从 {least}（{bottom}）到 {most}（{top}）", **values)
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Shares of students at each level, one bar a unit."""
@@ -165,7 +174,7 @@ def _means(outcome: Outcome, columns: dict[str, str | None], level: float) -> pd
     sd = np.sqrt(np.mean(sds, axis=0))
     students = np.bincount(groups, rows["students"], g).astype(np.int64)
     remark = outcome.remarks(first["remark"])
-    remark = np.where((remark == "") & np.isnan(sd) & (students > 1), NO_SPREAD, remark)
+    remark = np.where((remark == "") & np.isnan(sd) & (students > 1), said(NO_SPREAD), remark)
     return outcome.keys.assign(
         measure=outcome.name, values=len(fits), schools=np.bincount(groups, rows["students"] > 0, g).astype(np.int64),
         students=students, missing=np.bincount(groups, rows["missing"], g).astype(np.int64), mean=estimate, se=se,
@@ -189,14 +198,14 @@ def _levels(outcome: Outcome, columns: dict[str, str | None], level: float) -> p
     persons, total = np.bincount(groups, counts.sum(axis=1), g), weights.sum(axis=1)
     parts = []
     names = [*((k + 1, label, [k]) for k, label in enumerate(LEVEL_LABELS)),
-             (0, UPPER_LABEL, list(range(UPPER, len(LEVEL_LABELS))))]
+             (0, say("Ⅲ级及以上"), list(range(UPPER, len(LEVEL_LABELS))))]
     for number, label, chosen in names:
         fit = shares_by_group(
             weights[:, chosen].sum(axis=1), total, groups, g, **_design(rows, columns), persons=persons, level=level
         )
-        some = np.char.add(lacking.astype(np.int64).astype(str), " 所学校没有等级数据").astype(object)
+        some = np.array([say("{n} 所学校没有等级数据", n=n) for n in lacking.astype(np.int64)], dtype=object)
         partly = (lacking > 0) & (lacking < schools)
-        remark = np.select([partly, persons == 0], [some, NO_LEVELS], default=fit["remark"])
+        remark = np.select([partly, persons == 0], [some, said(NO_LEVELS)], default=spoken(fit["remark"]))
         parts.append(outcome.keys.assign(
             level=number, label=label, count=np.bincount(groups, counts[:, chosen].sum(axis=1), g).astype(np.int64),
             share=fit["estimate"], se=fit["se"], df=fit["df"], low=fit["low"], high=fit["high"], method=fit["method"],

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_difference_rates
-from qbresearch.exhibits.sentences.monitoring import READING_WORDS
+from qbresearch.exhibits.sentences.monitoring import reading_words
+from qbresearch.language import clauses, say
 from qbresearch.processed.sums import SchoolSums
 from qbresearch.results.monitoring.units import (
     UNIT,
@@ -20,6 +21,7 @@ from qbresearch.results.monitoring.units import (
     read_outcomes,
     unit_labels,
 )
+from qbresearch.results.reasons import said
 from qbresearch.statistics.estimates import LEVEL
 from qbresearch.statistics.records import plain_records
 from qbresearch.statistics.spread import METHOD, spreads_by_group
@@ -29,9 +31,7 @@ STATUS = "本地诊断值，不代替监测报告值"
 SCALE = "0-1"
 NO_FULL_MARK = "不知道满分，不能换算得分率"
 SEVERAL_FULL_MARKS = "满分不一致，不能换算得分率"
-CLEAN = "，扣除学生抽样误差"
 EXACT = "由 F 分布反推的精确区间（Wald 法，设学校均值为正态）"
-ENVELOPE = "，各合理值区间的并"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,27 @@ class Definition:
     interval: str
 
 
-_NOISY, _TRUE = "同类学校总体中观察到的学校均值（含学生抽样误差）", "同类学校总体中真实的学校均值"
-DEFINITIONS = {
-    "D1": Definition("校际方差占比", "校间方差 ÷（校间方差 + 校内方差），单因素随机效应模型，REML，不加权", _TRUE, EXACT),
-    "D2": Definition("学校均值的差异系数", "√Σpⱼ(x̄ⱼ − x̄)² ÷ x̄，pⱼ 为学校的学生比重", _NOISY, METHOD),
-    "D2c": Definition("学校均值的差异系数" + CLEAN, "同 D2，根号内减去学校均值的抽样方差", _TRUE, METHOD),
-    "D3": Definition("学校得分率的标准差", "√Σpⱼ(x̄ⱼ − x̄)² ÷ 满分，pⱼ 为学校的学生比重", _NOISY, METHOD),
-    "D3c": Definition("学校得分率的标准差" + CLEAN, "同 D3，根号内减去学校均值的抽样方差", _TRUE, METHOD),
-}
+DEFINITIONS = ("D1", "D2", "D2c", "D3", "D3c")
+
+
+def definitions() -> dict[str, Definition]:
+    """The definitions in use, in the words of the report's language."""
+    noisy, true = say("同类学校总体中观察到的学校均值（含学生抽样误差）"), say("同类学校总体中真实的学校均值")
+    exact, jackknife = said(EXACT), said(METHOD)
+    found = (
+        Definition(
+            say("校际方差占比"), say("校间方差 ÷（校间方差 + 校内方差），单因素随机效应模型，REML，不加权"), true, exact
+        ),
+        Definition(say("学校均值的差异系数"), say("√Σpⱼ(x̄ⱼ − x̄)² ÷ x̄，pⱼ 为学校的学生比重"), noisy, jackknife),
+        Definition(
+            say("学校均值的差异系数，扣除学生抽样误差"), say("同 D2，根号内减去学校均值的抽样方差"), true, jackknife
+        ),
+        Definition(say("学校得分率的标准差"), say("√Σpⱼ(x̄ⱼ − x̄)² ÷ 满分，pⱼ 为学校的学生比重"), noisy, jackknife),
+        Definition(
+            say("学校得分率的标准差，扣除学生抽样误差"), say("同 D3，根号内减去学校均值的抽样方差"), true, jackknife
+        ),
+    )
+    return dict(zip(DEFINITIONS, found, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +88,33 @@ class DifferenceRateResult:
         return self.table.copy()
 
     def summary(self) -> str:
-        """The variance share of one unit, or how the units stand to the limit, in one Chinese sentence."""
+        """The variance share of one unit, or how the units stand to the limit, in one sentence."""
         rows = self.table[self.table["definition"] == "D1"]
         known = rows.dropna(subset=["estimate"])
         if known.empty:
-            return f"校际方差占比不能计算：{rows['remark'].mode().iloc[0]}"
-        if len(known) == 1:
-            row = known.iloc[0]
-            text = f"校际方差占比 {row['estimate']:.3f}"
-            text += f"（{row['remark']}）" if np.isnan(row["low"]) else f"（95% 区间 {row['low']:.3f}–{row['high']:.3f}）"
-            text += f"，{READING_WORDS[row['reading']]} {self.limit:g}" if row["reading"] else ""
-        else:
-            text = f"{len(known)} 个校际方差占比从 {known['estimate'].min():.3f} 到 {known['estimate'].max():.3f}"
-            if self.limit is not None:
-                counts = known["reading"].value_counts()
-                text += "，".join([""] + [f"{counts.get(k, 0)} 个{w} {self.limit:g}" for k, w in READING_WORDS.items()])
-        return f"{text}；{STATUS}"
+            return say("校际方差占比不能计算：{reason}", reason=rows["remark"].mode().iloc[0])
+        return clauses([self._one(known.iloc[0]) if len(known) == 1 else self._several(known), said(STATUS)])
+
+    def _one(self, row: pd.Series) -> str:
+        values = {"estimate": f"{row['estimate']:.3f}", "remark": row["remark"]}
+        text = say("校际方差占比 {estimate}（{remark}）", **values)
+        if not np.isnan(row["low"]):
+            values |= {"low": f"{row['low']:.3f}", "high": f"{row['high']:.3f}"}
+            text = say("校际方差占比 {estimate}（95% 区间 {low}–{high}）", **values)
+        if not row["reading"]:
+            return text
+        reading = reading_words()[row["reading"]]
+        return say("{text}，{reading} {limit}", text=text, reading=reading, limit=f"{self.limit:g}")
+
+    def _several(self, known: pd.DataFrame) -> str:
+        values = {"n": len(known), "least": f"{known['estimate'].min():.3f}", "most": f"{known['estimate'].max():.3f}"}
+        if self.limit is None:
+            return say("{n} 个校际方差占比从 {least} 到 {most}", **values)
+        counts = {reading: int(known["reading"].eq(reading).sum()) for reading in reading_words()}
+        return say(
+            "{n} 个校际方差占比从 {least} 到 {most}，{below} 个低于 {limit}，{above} 个不低于 {limit}，{undecided} 个不能判断是否低于 {limit}",
+            limit=f"{self.limit:g}", **values, **counts,
+        )
 
     def plot(self, *, definition: str = "D1", ax: Axes | None = None) -> Axes:
         """Estimates and intervals of one definition against the limit, one row a unit."""
@@ -100,7 +124,7 @@ class DifferenceRateResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; what is absent is ``None``."""
-        return {"by": list(self.by), "limit": self.limit, "status": STATUS, "table": plain_records(self.table)}
+        return {"by": list(self.by), "limit": self.limit, "status": said(STATUS), "table": plain_records(self.table)}
 
 
 def measure_difference_rates(
@@ -155,7 +179,7 @@ def measure_difference_rates(
     outcomes = read_outcomes(sums, by)
     table = pd.concat([_rates(o, level) for o in outcomes], ignore_index=True)
     value = np.nan if limit is None else float(limit)
-    table = table.assign(scale=SCALE, limit=value, status=STATUS, reading=_reading(table, value))
+    table = table.assign(scale=SCALE, limit=value, status=said(STATUS), reading=_reading(table, value))
     table["reported"] = _reported(table, reported, tuple(by))
     official = np.where(table["reported"] < value, "below", "above")
     known = table["reported"].notna() & np.isfinite(value)
@@ -169,15 +193,16 @@ def _rates(outcome: Outcome, level: float) -> pd.DataFrame:
     """All definitions of one outcome; of several plausible values the mean, between the outermost bounds."""
     each = [_of_one_measure(outcome, rows, level) for rows in outcome.schools]
     frames = []
-    for name, definition in DEFINITIONS.items():
+    for name, definition in definitions().items():
         parts = [e[name] for e in each]
         remarks = np.array([p["remark"] for p in parts], dtype=object)
         first = np.array([next((r for r in column if r), "") for column in remarks.T], dtype=object)
+        interval = definition.interval
         frames.append(outcome.keys.assign(
             measure=outcome.name, definition=name, label=definition.label, formula=definition.formula,
             estimate=np.mean([p["estimate"] for p in parts], axis=0), low=np.min([p["low"] for p in parts], axis=0),
             high=np.max([p["high"] for p in parts], axis=0), target=definition.target,
-            interval=definition.interval + (ENVELOPE if len(parts) > 1 else ""), remark=outcome.remarks(first),
+            interval=say("{interval}，各合理值区间的并", interval=interval) if len(parts) > 1 else interval, remark=outcome.remarks(first),
             schools=np.bincount(outcome.groups, outcome.schools[0]["students"] > 0, outcome.n_groups).astype(np.int64),
             students=np.bincount(outcome.groups, outcome.schools[0]["students"], outcome.n_groups).astype(np.int64),
             unit=np.arange(outcome.n_groups),

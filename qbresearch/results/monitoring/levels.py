@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.errors import InputError
+from qbresearch.language import listed, say
 from qbresearch.processed.sums import COUNTS, SchoolSums
 from qbresearch.results.monitoring.units import UNIT, school_labels, unit_labels
+from qbresearch.results.reasons import refusal
 from qbresearch.statistics.ordered_probit import OrderedProbit, fit_ordered_probit
 from qbresearch.statistics.records import plain_records
 
@@ -22,7 +24,7 @@ class RecoveredLevels:
     """What counts per level say about schools.
 
     units : one row a unit: its keys, ``schools``, ``pooled`` (schools whose spread is borrowed), ``icc_corrected`` (share
-        of variance between schools, sampling variance of the means taken off), ``icc_se`` and ``remark`` (Chinese; why
+        of variance between schools, sampling variance of the means taken off), ``icc_se`` and ``remark`` (why
         nothing could be recovered).
     schools : one row a school: the unit's keys, ``label`` and the columns of
         :class:`qbresearch.statistics.ordered_probit.OrderedProbit`; means in standard deviations of the unit's students.
@@ -37,14 +39,16 @@ class RecoveredLevels:
         return self.schools.copy()
 
     def summary(self) -> str:
-        """The share of variance between schools in one Chinese sentence."""
+        """The share of variance between schools in one sentence."""
         known = self.units.dropna(subset=["icc_corrected"])
+        if known.empty and len(self.units):
+            return say("没有一个单元能由水平人数恢复均值：{reason}", reason=self.units["remark"].iloc[0])
         if known.empty:
-            return "没有一个单元能由水平人数恢复均值" + (f"：{self.units['remark'].iloc[0]}" if len(self.units) else "")
-        shares = "、".join(
+            return say("没有一个单元能由水平人数恢复均值")
+        shares = listed(
             f"{label} {share:.3f}" for label, share in zip(unit_labels(known, self.by), known["icc_corrected"], strict=True)
         )
-        return f"由水平人数恢复（异方差有序 probit），校际方差占比：{shares}"
+        return say("由水平人数恢复（异方差有序 probit），校际方差占比：{shares}", shares=shares)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -94,8 +98,8 @@ def _fit(rows: pd.DataFrame) -> tuple[OrderedProbit | None, str]:
     try:
         return fit_ordered_probit(counts, group_names=names), ""
     except InputError as error:
-        remark = f"{error.problem}（{error.found}）"
+        remark = refusal(error)
     try:
-        return fit_ordered_probit(counts, group_names=names, heteroskedastic=False), "各校学生太少，各校取同一个标准差"
+        return fit_ordered_probit(counts, group_names=names, heteroskedastic=False), say("各校学生太少，各校取同一个标准差")
     except InputError:
         return None, remark

@@ -15,13 +15,11 @@ import numpy as np
 import pandas as pd
 
 from qbresearch.errors import InputError
+from qbresearch.language import clauses, listed, say, series
 from qbresearch.statistics.records import plain_records
 
 KEYS = ("county_code", "school_year", "school_code", "school_name")
-HOW = {
-    "code": "按学校标识码对应", "name": "按校名对应", "conflict": "代码与校名指向不同学校（按代码对应）",
-    "ambiguous": "有多所同名学校，没有对应", "unmatched": "学校表中找不到",
-}
+HOW = ("code", "name", "conflict", "ambiguous", "unmatched")
 MATCHED = ("code", "name", "conflict")
 TABLE = [
     *KEYS, "students", "how", "register_code", "register_name", "other_name", "candidates", "remark",
@@ -30,6 +28,14 @@ BRACKETS = str.maketrans("〔【〖[{〈《", "(((((((") | str.maketrans("〕】
 UNSEEN = re.compile("[\\s\u200b-\u200f\u2060\ufeff]+")
 NEAR = 0.6
 """Share of equal characters from which a name is worth a second look."""
+
+
+def how_words() -> dict[str, str]:
+    """Ways of matching in the words of the report's language."""
+    return {
+        "code": say("按学校标识码对应"), "name": say("按校名对应"), "conflict": say("代码与校名指向不同学校（按代码对应）"),
+        "ambiguous": say("有多所同名学校，没有对应"), "unmatched": say("学校表中找不到"),
+    }
 
 
 def plain_name(name: object) -> str:
@@ -52,11 +58,11 @@ class MatchResult:
         ``county_code, school_year, school_code, school_name``, ``students`` (the given numbers added up; where none
         were given, rows), ``how`` (``code``, ``name``, ``conflict``, ``ambiguous``, ``unmatched``), ``register_code`` and
         ``register_name`` (missing unless matched), ``other_name`` (matched by a code under which the register has
-        another name), ``candidates`` (schools of the same name, or the two that code and name point to), ``remark`` (Chinese).
+        another name), ``candidates`` (schools of the same name, or the two that code and name point to), ``remark``.
     without_results : schools of the register that no monitored school was matched to: ``county_code, school_year,
         school_code, school_name`` and ``stage`` where both tables have it.
     places : one row per county and school year: ``monitored``, ``matched``, ``register``, ``without_results`` (schools)
-        and ``remark`` (Chinese; why nothing could be matched).
+        and ``remark`` (why nothing could be matched).
     """
 
     table: pd.DataFrame
@@ -71,7 +77,7 @@ class MatchResult:
     def counts(self) -> pd.DataFrame:
         """One row per way of matching, also of those that did not occur: ``how, label, schools, students``."""
         grouped = self.table.groupby("how")["students"]
-        frame = pd.DataFrame({"how": list(HOW), "label": list(HOW.values())})
+        frame = pd.DataFrame({"how": list(HOW), "label": list(how_words().values())})
         schools, students = grouped.size(), grouped.sum()
         return frame.assign(
             schools=frame["how"].map(schools).fillna(0).astype(int),
@@ -79,20 +85,26 @@ class MatchResult:
         )
 
     def summary(self) -> str:
-        """How many schools and students were matched and how, in one Chinese sentence."""
+        """How many schools and students were matched and how, in one sentence."""
         counts = self.counts().set_index("how")
         matched = counts.loc[list(MATCHED)].sum(numeric_only=True)
-        text = f"{len(self.table):,} 所监测学校中 {int(matched['schools']):,} 所对应到学校表（{matched['students']:,.0f} 人次）"
+        text = say(
+            "{monitored} 所监测学校中 {schools} 所对应到学校表（{students} 人次）", monitored=f"{len(self.table):,}",
+            schools=f"{int(matched['schools']):,}", students=f"{matched['students']:,.0f}",
+        )
         parts = [
-            f"{HOW[how]} {int(counts.loc[how, 'schools']):,} 所（{counts.loc[how, 'students']:,.0f} 人次）"
-            for how in HOW if counts.loc[how, "schools"]
+            say("{how} {schools} 所（{students} 人次）", how=r.label, schools=f"{r.schools:,}", students=f"{r.students:,.0f}")
+            for r in counts.itertuples() if r.schools
         ]
-        text += "：" + "，".join(parts)
+        text = say("{text}：{parts}", text=text, parts=series(parts))
         places = self.places[(self.places["monitored"] > 0) & (self.places["matched"] == 0)]
-        lost = [f"{p.county_code} {p.school_year} 学年{p.remark}" for p in places.itertuples()]
-        if lost:
-            text += "；" + "，".join(lost[:3]) + (f" 等 {len(lost)} 个县学年" if len(lost) > 3 else "")
-        return text
+        lost = [
+            say("{county} {year} 学年{remark}", county=p.county_code, year=p.school_year, remark=p.remark)
+            for p in places.itertuples()
+        ]
+        if len(lost) > 3:
+            return clauses([text, say("{places} 等 {n} 个县学年", places=series(lost[:3]), n=len(lost))])
+        return clauses([text, *([series(lost)] if lost else [])])
 
     def suggestions(self, *, limit: int = 20) -> list[str]:
         """Near names in the same county and year for schools that were not found, as sentences to be checked by hand.
@@ -110,8 +122,12 @@ class MatchResult:
             names = {} if rows is None else dict(zip(rows["plain"], rows["school_name"], strict=True))
             near = difflib.get_close_matches(plain_name(row.school_name), [n for n in names if n], n=3, cutoff=NEAR)
             if near:
-                listed = "、".join(f"“{names[n]}”" for n in near)
-                sentences.append(f"“{row.school_name}”没有对应；学校表中名称相近的有{listed}，请核对后补上学校标识码")
+                sentences.append(
+                    say(
+                        "“{school}”没有对应；学校表中名称相近的有{near}，请核对后补上学校标识码", school=row.school_name,
+                        near=listed(f"“{names[n]}”" for n in near),
+                    )
+                )
         return sentences
 
     def to_dict(self) -> dict[str, Any]:
@@ -224,28 +240,28 @@ class _Register:
         by_name = self.named.get((*place, plain), []) if plain else []
         if code and (code, "") in here:
             return self._by_code(place, (code, ""), plain, by_name)
-        lost = "" if not code else f"学校表中没有代码 {code}；"
+        lost = [say("学校表中没有代码 {code}", code=code)] if code else []
         if len(by_name) == 1:
-            remark = lost + ("按校名对应" if lost else "")
+            remark = clauses([*lost, say("按校名对应")]) if lost else ""
             return self._matched(place, "name", by_name[0], plain, "", remark)
         if by_name:
-            remark = f"{lost}有 {len(by_name)} 所同名学校，请补上学校标识码"
+            remark = clauses([*lost, say("有 {n} 所同名学校，请补上学校标识码", n=len(by_name))])
             return "ambiguous", np.nan, np.nan, False, self._listed(place, by_name), remark, None
         if not here:
-            remark = "学校表中没有这个县的这一学年"
+            remark = say("学校表中没有这个县的这一学年")
         elif not code and not plain:
-            remark = "没有代码也没有校名"
+            remark = say("没有代码也没有校名")
         else:
-            remark = lost + ("没有校名" if not plain else "没有这个校名")
+            remark = clauses([*lost, say("没有这个校名") if plain else say("没有校名")])
         return "unmatched", np.nan, np.nan, False, "", remark, None
 
     def _by_code(self, place: tuple, school: tuple[str, str], plain: str, by_name: list[tuple[str, str]]) -> tuple:
         if by_name and school not in by_name:
             both = self._listed(place, [school, *by_name])
-            return self._matched(place, "conflict", school, plain, both, "代码与校名指向不同学校，按代码对应，请核对")
+            return self._matched(place, "conflict", school, plain, both, say("代码与校名指向不同学校，按代码对应，请核对"))
         names = self.names[place][school]
         differs = bool(plain) and plain not in names
-        remark = f"学校表中这个代码的名称是“{next(iter(names.values()))}”" if differs else ""
+        remark = say("学校表中这个代码的名称是“{name}”", name=next(iter(names.values()))) if differs else ""
         return self._matched(place, "code", school, plain, "", remark)
 
     def _matched(
@@ -257,14 +273,14 @@ class _Register:
         return how, school[0] or np.nan, name, other, candidates, remark, (*place, *school)
 
     def _listed(self, place: tuple, schools: Iterable[tuple[str, str]]) -> str:
-        return "；".join(f"{s[0]} {next(iter(self.names[place][s].values()))}".strip() for s in schools)
+        return clauses(f"{s[0]} {next(iter(self.names[place][s].values()))}".strip() for s in schools)
 
 
 def _shared(table: pd.DataFrame) -> pd.Series:
     """Remarks, with a word where several monitored schools were matched to one school of the register."""
     held = Counter(s for s in table["school"] if s is not None)
     remarks = [
-        "；".join([*([remark] if remark else []), f"与另外 {held[s] - 1} 所监测学校对应到同一所学校"]) if held[s] > 1 else remark
+        clauses(filter(None, [remark, say("与另外 {n} 所监测学校对应到同一所学校", n=held[s] - 1)])) if held[s] > 1 else remark
         for s, remark in zip(table["school"], table["remark"], strict=True)
     ]
     return pd.Series(remarks, index=table.index, dtype=object)
@@ -296,6 +312,6 @@ def _places(table: pd.DataFrame, known: pd.DataFrame, without: pd.DataFrame) -> 
     frame = pd.concat(counts, axis=1).fillna(0).astype(int).sort_index().reset_index()
     remark = np.select(
         [frame["monitored"] == 0, frame["register"] == 0, frame["matched"] == 0],
-        ["没有监测结果", "没有学校表，监测学校都没有对应", "监测学校与学校表一所也没有对应"], default="",
+        [say("没有监测结果"), say("没有学校表，监测学校都没有对应"), say("监测学校与学校表一所也没有对应")], default="",
     )
     return frame.assign(remark=remark.astype(object))

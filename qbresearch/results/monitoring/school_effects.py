@@ -13,6 +13,7 @@ from scipy import stats
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_caterpillar
+from qbresearch.language import clauses, say
 from qbresearch.processed.sums import SchoolSums
 from qbresearch.results.monitoring.units import (
     UNIT,
@@ -21,6 +22,7 @@ from qbresearch.results.monitoring.units import (
     school_labels,
     unit_labels,
 )
+from qbresearch.results.reasons import said
 from qbresearch.statistics.estimates import LEVEL
 from qbresearch.statistics.plausible_values import pool
 from qbresearch.statistics.records import plain_records
@@ -49,13 +51,15 @@ class SchoolEffects:
         return self.table.copy()
 
     def summary(self) -> str:
-        """How many schools differ from the average, in one Chinese sentence."""
+        """How many schools differ from the average, in one sentence."""
         known = self.table[self.table["effect"].notna()]
         above, below = int((known["differs"] == "above").sum()), int((known["differs"] == "below").sum())
-        text = f"{len(known)} 个学校效应中 {above + below} 个与平均水平有区别（高 {above} 个，低 {below} 个），"
-        text += f"其余 {len(known) - above - below} 个不能与平均水平区分"
+        text = say(
+            "{n} 个学校效应中 {differ} 个与平均水平有区别（高 {above} 个，低 {below} 个），其余 {rest} 个不能与平均水平区分",
+            n=len(known), differ=above + below, above=above, below=below, rest=len(known) - above - below,
+        )
         absent = len(self.table) - len(known)
-        return text + (f"；另有 {absent} 个不能估计" if absent else "")
+        return clauses([text, *([say("另有 {n} 个不能估计", n=absent)] if absent else [])])
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Effects with their intervals in one unit.
@@ -138,7 +142,7 @@ def _effects(outcome: Outcome, by: tuple[str, ...], level: float) -> pd.DataFram
     first_remark = np.array([next((r for r in column if r), "") for column in remarks.T], dtype=object)
     remark = outcome.remarks(first_remark)[groups]
     students = first["students"].to_numpy()
-    remark = np.where((remark == "") & (students == 0), NO_STUDENTS, remark)
+    remark = np.where((remark == "") & (students == 0), said(NO_STUDENTS), remark)
     half = stats.norm.ppf((1 + level) / 2) * np.sqrt(total)
     differs = np.select([effect - half > 0, effect + half < 0], ["above", "below"], default="").astype(object)
     plain = np.mean([_plain_mean(rows) for rows in outcome.schools], axis=0)

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from qbresearch.errors import InputError, check_choice
+from qbresearch.language import say
 from qbresearch.processed.sums import KEYS, SCORE, SchoolSums
+from qbresearch.results.reasons import spoken
 from qbresearch.results.resources.dispersion import unit_groups
 
 UNIT = tuple(key for key in KEYS if key != "school_code")
@@ -19,7 +21,6 @@ APART = ("school_year", "cycle", "grade", "subject")
 NEEDED = ("students", "missing", "weight", "mean")
 OPTIONAL = ("weight2", "m2", "plain_mean", "plain_m2", "full_mark")
 PLAUSIBLE = "pv"
-NO_MEAN = "所学校没有均值"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,9 @@ class Outcome:
         return (self.without_mean == 0)[self.groups]
 
     def remarks(self, remark: pd.Series | np.ndarray) -> np.ndarray:
-        """Remarks of units, with the number of missing means where there are any."""
-        absent = np.char.add(self.without_mean.astype(str), f" {NO_MEAN}").astype(object)
-        return np.where(self.without_mean > 0, absent, np.asarray(remark, dtype=object))
+        """Remarks of units in the report's language, with the number of missing means where there are any."""
+        absent = np.array([say("{n} 所学校没有均值", n=n) for n in self.without_mean], dtype=object)
+        return np.where(self.without_mean > 0, absent, spoken(remark))
 
 
 def read_outcomes(sums: SchoolSums | pd.DataFrame, by: Sequence[str]) -> list[Outcome]:

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_attainment_map
-from qbresearch.exhibits.style import WORDS
+from qbresearch.exhibits.style import verdict_words
+from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.resources.dispersion import moments_table, unit_groups
 from qbresearch.results.resources.indicators import UNIT, IndicatorTable
 from qbresearch.rules.standards import COMPOSITE_CV, CV, Limit, Standard
@@ -19,7 +20,6 @@ from qbresearch.statistics.dispersion import Moments, grouped_moments
 
 NOT_MET, MET, UNDECIDED, NO_RULE = 0, 1, 2, 3
 VERDICTS = np.array(["not_met", "met", "undecided", ""], dtype=object)
-VERDICT_LABELS = {**WORDS, "": "无标准"}
 BLOCK = 20_000
 """Schools judged at a time: the temporaries of a block stay in the cache, those of a whole country do not."""
 SAME = 1e-12
@@ -111,8 +111,10 @@ class AttainmentResult:
         k = len(self.table.codes)
         thresholds, limits = _thresholds(self.table)
         clauses = np.array(
-            [[lim.citation.clause if lim else "" for lim in limits[s]] for s in self.table.keys["stage"]], dtype=object
+            [[lim.citation.said("clause") if lim else "" for lim in limits[s]] for s in self.table.keys["stage"]],
+            dtype=object,
         ).reshape(-1, k)
+        counted = [label_of(indicator, "counted") for indicator in self.standard.indicators]
         with np.errstate(invalid="ignore"):
             ratio = self.table.values / thresholds
         return self.table.tidy().assign(
@@ -123,7 +125,7 @@ class AttainmentResult:
             shortfall=self.schools.shortfall.ravel(),
             whole_shortfall=self._whole_shortfalls().ravel(),
             one_unit=np.where(self.schools.one_unit > 0, self.schools.one_unit, np.nan).ravel(),
-            counted=np.tile(np.array([i.counted_zh for i in self.standard.indicators], dtype=object), len(clauses)),
+            counted=np.tile(np.array(counted, dtype=object), len(clauses)),
             fragile=self.schools.fragile.ravel(),
             fragile_by=_fragile_words(self.schools.rounding_flips.ravel(), self.schools.unit_flips.ravel()),
             below_floor=self.schools.below_floor.ravel(),
@@ -140,7 +142,7 @@ class AttainmentResult:
 
     def school_table(self) -> pd.DataFrame:
         """One row per school part: keys, students, ``met`` and ``missing`` (numbers of indicators), ``verdict``,
-        ``reason`` (Chinese: what decided), ``fragile`` (whether one fragile indicator would turn the verdict)."""
+        ``reason`` (in words: what decided), ``fragile`` (whether one fragile indicator would turn the verdict)."""
         return self.table.keys.assign(
             students=self.table.students,
             met=self.schools.met_count,
@@ -156,15 +158,19 @@ class AttainmentResult:
         if not rules or not self.standard.thresholds:
             return np.full(len(self.table.students), "", dtype=object)
         k, least, floor = len(self.table.codes), rules["school_min_met"].value, rules["school_floor_ratio"].value
-        words = np.array([f"{k} 项中 {m} 项达标" for m in range(k + 1)], dtype=object)[self.schools.met_count]
-        few = np.where(self.schools.met_count + self.schools.missing_count < least, f"，少于 {least:g} 项", "")
-        words = words + few.astype(object)
+        enough = [say("{k} 项中 {m} 项达标", k=k, m=m) for m in range(k + 1)]
+        short = [say("{k} 项中 {m} 项达标，少于 {least} 项", k=k, m=m, least=f"{least:g}") for m in range(k + 1)]
+        few = self.schools.met_count + self.schools.missing_count < least
+        words = [[short[m] if low else enough[m]] for m, low in zip(self.schools.met_count, few, strict=True)]
         for row, column in np.argwhere(self.schools.below_floor):
             ratio = self.table.values[row, column] / thresholds[row, column]
-            words[row] += f"；{self.standard.indicators[column].short_zh}为标准的 {ratio:.0%}，低于 {floor:.0%}"
+            named = label_of(self.standard.indicators[column], "short")
+            words[row].append(
+                say("{indicator}为标准的 {ratio}，低于 {floor}", indicator=named, ratio=f"{ratio:.0%}", floor=f"{floor:.0%}")
+            )
         for row in np.flatnonzero(self.schools.missing_count):
-            words[row] += f"；缺 {self.schools.missing_count[row]} 项数据"
-        return words
+            words[row].append(say("缺 {n} 项数据", n=self.schools.missing_count[row]))
+        return np.array([clauses(parts) for parts in words], dtype=object)
 
     def dispersion_table(self) -> pd.DataFrame:
         """One row per unit and indicator: the columns of a :class:`DispersionResult` table and ``cap, verdict, margin,
@@ -176,7 +182,7 @@ class AttainmentResult:
             verdict=VERDICTS[self.units.indicator.ravel()],
             margin=self.units.margin.ravel(),
             fragile=self.units.fragile.ravel(),
-            clause=np.repeat(np.array([c.citation.clause if c else "" for c in caps], dtype=object), k),
+            clause=np.repeat(np.array([c.citation.said("clause") if c else "" for c in caps], dtype=object), k),
         )
 
     def county_table(self) -> pd.DataFrame:
@@ -197,7 +203,7 @@ class AttainmentResult:
         known = ~np.isnan(self.moments.cv)
         top = np.where(known, self.moments.cv, -1.0).argmax(axis=1)
         largest = np.where(known.any(axis=1), self.moments.cv[np.arange(g), top], np.nan)
-        labels = np.array([i.short_zh for i in self.standard.indicators], dtype=object)
+        labels = np.array([label_of(i, "short") for i in self.standard.indicators], dtype=object)
         return self.keys.assign(
             indicators=len(self.table.codes),
             schools=self.moments.schools,
@@ -216,13 +222,14 @@ class AttainmentResult:
         )
 
     def summary(self) -> str:
-        """Counts of units and schools by verdict, in one Chinese sentence."""
+        """Counts of units and schools by verdict, in one sentence."""
         counties, schools = self.county_table(), VERDICTS[self.schools.school]
-        tally = "，".join(
-            f"{word} {int((schools == code).sum())} 校" for code, word in VERDICT_LABELS.items() if (schools == code).any()
+        tally = say("，").join(
+            say("{verdict} {n} 校", verdict=word, n=int((schools == code).sum()))
+            for code, word in (verdict_words() | {"": say("无标准")}).items() if (schools == code).any()
         )
         reached = int((counties["verdict"] == "met").sum())
-        return f"{len(counties)} 个县域学段中 {reached} 个达标；学校：{tally}"
+        return say("{n} 个县域学段中 {met} 个达标；学校：{tally}", n=len(counties), met=reached, tally=tally)
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """School x indicator attainment map of the schools judged: one county, year and stage."""
@@ -235,7 +242,8 @@ class AttainmentResult:
         first = schools.sort_values(["met", "school_code"], kind="stable")["school_code"].head(most or len(schools))
         twice = schools["school_name"].duplicated(keep=False)
         names = schools["school_name"].astype(str).mask(
-            twice, schools["school_name"].astype(str) + "（" + schools["school_code"].astype(str).str[-4:] + "）"
+            twice, [say("{school}（{code}）", school=name, code=str(code)[-4:])
+                    for name, code in zip(schools["school_name"], schools["school_code"], strict=True)]
         )
         shown = dict(zip(schools["school_code"], names, strict=True))
         data = self.tidy()
@@ -356,7 +364,8 @@ def judge_units(table: IndicatorTable, groups: np.ndarray, keys: pd.DataFrame, m
 
 
 def _fragile_words(rounding: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    words = np.array(["", "取整", "增减一个单位", "取整、增减一个单位"], dtype=object)
+    by = (say("取整"), say("增减一个单位"))
+    words = np.array(["", *by, listed(by)], dtype=object)
     return words[rounding.astype(int) + 2 * unit.astype(int)]
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.figures import plot_cv_caps
+from qbresearch.language import label_of, say
 from qbresearch.results.resources.indicators import UNIT, IndicatorTable
 from qbresearch.rules.standards import Standard
 from qbresearch.statistics.dispersion import Moments, between_within, grouped_moments
@@ -57,7 +58,7 @@ class DispersionResult:
 
     table : one row per unit and indicator: the unit's keys, ``indicator``, ``label``, ``short``, ``unit``,
         ``schools``, ``students``, ``mean``, ``sd``, ``cv``, ``missing`` (schools without a value) and ``remark``
-        (Chinese: why a value is absent or trivial).
+        (in words: why a value is absent or trivial).
     composite : one row per unit: keys and ``cv``, the plain mean over all indicators (NaN if one is absent).
     """
 
@@ -70,13 +71,13 @@ class DispersionResult:
         return self.table.copy()
 
     def summary(self) -> str:
-        """The largest coefficient of variation in one Chinese sentence."""
+        """The largest coefficient of variation in one sentence."""
         known = self.table.dropna(subset=["cv"])
         if known.empty:
-            return "没有一项差异系数可以计算"
+            return say("没有一项差异系数可以计算")
         top = known.loc[known["cv"].idxmax()]
-        decimals = self.standard.decimals("cv_decimals")
-        return f"差异系数最大的是{top['label']}：{top['cv']:.{decimals}f}（{top['schools']} 所学校）"
+        cv = f"{top['cv']:.{self.standard.decimals('cv_decimals')}f}"
+        return say("差异系数最大的是{indicator}：{cv}（{n} 所学校）", indicator=top["label"], cv=cv, n=top["schools"])
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Coefficients of variation of one unit, without caps."""
@@ -118,11 +119,11 @@ def moments_table(table: IndicatorTable, units: pd.DataFrame, moments: Moments) 
     missing, cv, mean = moments.missing.ravel(), moments.cv.ravel(), moments.mean.ravel()
     remark = np.select(
         [missing > 0, np.isnan(cv), schools == 1],
-        [np.char.add(missing.astype(str), " 所学校缺数据"), "各校均为零，差异系数没有意义", "仅一所学校"],
+        [[say("{n} 所学校缺数据", n=n) for n in missing], say("各校均为零，差异系数没有意义"), say("仅一所学校")],
         default="",
     )
-    texts = {name: [getattr(i, attribute) for i in indicators] for name, attribute in (
-        ("indicator", "code"), ("label", "label_zh"), ("short", "short_zh"), ("unit", "unit_zh"))}
+    texts = {name: [label_of(i, name) for i in indicators] for name in ("label", "short", "unit")}
+    texts["indicator"] = [i.code for i in indicators]
     return units.loc[units.index.repeat(k)].reset_index(drop=True).assign(
         **{name: np.tile(np.array(values, dtype=object), g) for name, values in texts.items()},
         schools=schools,

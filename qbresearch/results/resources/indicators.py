@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from qbresearch.language import label_of, say
 from qbresearch.results.resources.parts import KEYS, StageParts
 from qbresearch.rules.standards import Standard
 
@@ -58,17 +59,17 @@ class IndicatorTable:
         return long.assign(
             students=np.repeat(self.students, k),
             indicator=np.tile(np.array(self.codes, dtype=object), len(self.keys)),
-            label=np.tile(np.array([i.label_zh for i in indicators], dtype=object), len(self.keys)),
-            short=np.tile(np.array([i.short_zh for i in indicators], dtype=object), len(self.keys)),
-            unit=np.tile(np.array([i.unit_zh for i in indicators], dtype=object), len(self.keys)),
+            label=np.tile(np.array([label_of(i) for i in indicators], dtype=object), len(self.keys)),
+            short=np.tile(np.array([label_of(i, "short") for i in indicators], dtype=object), len(self.keys)),
+            unit=np.tile(np.array([label_of(i, "unit") for i in indicators], dtype=object), len(self.keys)),
             numerator=self.numerators.ravel(),
             value=self.values.ravel(),
         )
 
     def summary(self) -> str:
-        """One Chinese sentence on size and missing values."""
+        """One sentence on size and missing values."""
         missing = int(np.isnan(self.values).sum())
-        return f"{len(self.keys)} 个学校学段、{len(self.codes)} 项指标，缺失 {missing} 个值"
+        return say("{parts} 个学校学段、{k} 项指标，缺失 {n} 个值", parts=len(self.keys), k=len(self.codes), n=missing)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the tidy table as records."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from qbresearch.errors import InputError
+from qbresearch.language import say
 from qbresearch.rules.columns import TableContract
 from qbresearch.rules.standards import ScopeRule, Standard
 
@@ -169,10 +170,10 @@ def _apply_scope(
     for rule in standard.scope.values():
         hit, reason = _scope_hits(rows, rule, exclude)
         hit = hit & ~out
-        notes.append(_excluded(rows[hit], rule.case, reason, rule.citation.clause))
+        notes.append(_excluded(rows[hit], rule.case, reason, rule.citation.said("clause")))
         out |= hit
     empty = (rows["students"].to_numpy() == 0) & ~out
-    notes.append(_excluded(rows[empty], "no_students", "本学年该学段没有学生", "指标以学生数为分母"))
+    notes.append(_excluded(rows[empty], "no_students", say("本学年该学段没有学生"), say("指标以学生数为分母")))
     return rows[~(out | empty)], pd.concat(notes, ignore_index=True)
 
 
@@ -189,11 +190,12 @@ def _scope_hits(rows: pd.DataFrame, rule: ScopeRule, exclude: Collection[str]) -
         return np.zeros(len(rows), dtype=bool), ""
     kind = rows[column].eq(value).fillna(False).to_numpy(dtype=bool)
     if not rule.include:
-        return kind, f"{rule.label_zh}不计入"
+        return kind, say("{kind}不计入", kind=rule.label)
     if rule.case in exclude:
-        return kind, f"另一种口径：不计{rule.label_zh}"
+        return kind, say("另一种口径：不计{kind}", kind=rule.label)
     if rule.min_students is not None:
-        return kind & (rows["students"].to_numpy() < rule.min_students), f"{rule.label_zh}不足 {rule.min_students} 人"
+        few = say("{kind}不足 {n} 人", kind=rule.label, n=rule.min_students)
+        return kind & (rows["students"].to_numpy() < rule.min_students), few
     return np.zeros(len(rows), dtype=bool), ""
 
 

@@ -7,6 +7,7 @@ from itertools import combinations
 import pandas as pd
 
 from qbresearch.errors import InputError
+from qbresearch.language import listed, say
 from qbresearch.results.resources.attainment import assess
 from qbresearch.results.resources.indicators import compute_indicators
 from qbresearch.results.resources.parts import stage_parts
@@ -36,8 +37,8 @@ def compare_readings(
     Returns
     -------
     DataFrame
-        One row per reading, the default first: ``reading`` (Chinese), the columns of
-        ``AttainmentResult.county_table``, ``over`` (indicators over their cap, Chinese) and ``changes`` (whether a
+        One row per reading, the default first: ``reading`` (in words), the columns of
+        ``AttainmentResult.county_table``, ``over`` (indicators over their cap) and ``changes`` (whether a
         verdict differs from the default's).
     """
     cases = [rule.case for rule in open_readings(standard)]
@@ -56,8 +57,9 @@ def compare_readings(
             result = assess(table)
             cvs = result.dispersion_table()
             over = cvs.loc[cvs["verdict"] == "not_met", "short"]
-            words = "计入全部学校" if not left_out else "不计" + "、".join(standard.scope[c].label_zh for c in left_out)
-            rows.append(result.county_table().iloc[0].to_dict() | {"reading": words, "over": "、".join(over)})
+            kinds = listed(standard.scope[case].label for case in left_out)
+            words = say("不计{kinds}", kinds=kinds) if left_out else say("计入全部学校")
+            rows.append(result.county_table().iloc[0].to_dict() | {"reading": words, "over": listed(over)})
     if not rows:
         raise InputError(
             "没有一所学校纳入评估", where=f"标准 {standard.id}，学段 {stage}", found="各种口径下该学段都没有学校",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from qbresearch.language import label_of
 from qbresearch.rules.standards import Standard
 
 
@@ -23,7 +24,7 @@ def published_values(published: pd.DataFrame, standard: Standard, stage: str) ->
         One row per indicator and county: ``indicator, label, county, year`` (missing where the source prints none),
         ``cv`` (as printed), ``source_url``. Single values, not summaries: the counties are too few for a median.
     """
-    codes = {i.id: (place, i.code, i.label_zh) for place, i in enumerate(standard.indicators)}
+    codes = {i.id: (place, i.code, label_of(i)) for place, i in enumerate(standard.indicators)}
     rows = published[(published["stage"] == stage) & published["cv"].notna() & published["indicator"].isin(list(codes))]
     rows = rows.assign(
         place=[codes[i][0] for i in rows["indicator"]],

@@ -1,0 +1,91 @@
+"""Everything before the first section: title page, abstract, verdicts, what to know first, contents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qbresearch.exhibits.blocks import TableBlock
+from qbresearch.language import listed, say
+from qbresearch.publication.model import Document
+from qbresearch.publication.pdf.items import table, tag_of
+from qbresearch.publication.pdf.markup import Code, call, joined, text, words
+from qbresearch.publication.pdf.tables import Sheet
+
+NO_VALUE = "—"
+
+
+def title_page(document: Document, *, own_page: bool) -> Code:
+    """The title with what the report is about; on a page of its own or at the head of the first one."""
+    lines = [document.title]
+    if document.topic and document.title.endswith(document.topic) and document.title != document.topic:
+        lines = [document.title.removesuffix(document.topic).rstrip(), document.topic]
+    subtitle = say("——{subtitle}", subtitle=document.subtitle) if document.subtitle else ""
+    authors = listed(document.authors)
+    if own_page:
+        return call("cover", lines, subtitle, text(authors) if authors else "", [(label, text(shown)) for label, shown in document.cover])
+    facts = [text(say("{label}：{value}", label=label, value=shown)) for label, shown in document.cover]
+    return call("masthead", lines, subtitle, text(authors) if authors else "", facts)
+
+
+def abstract(document: Document, sheet: Sheet) -> list[Code]:
+    """Key findings and keywords, and the verdicts in one table."""
+    shown = []
+    if document.summary or document.keywords:
+        shown.append(call("front-head", "abstract", say("摘要")))
+    if document.summary:
+        findings = [
+            (f.tone, *tag_of(f.tone), words(f.words, where="摘要", notes=False)) for f in document.summary
+        ]
+        shown.append(call("summary", findings))
+    if document.keywords:
+        shown.append(call("keywords", say("关键词："), say("；").join(document.keywords)))
+    judged = [stage for stage in document.stages if stage["verdict"]]
+    return [*shown, _verdicts(judged, sheet)] if judged else shown
+
+
+def _verdicts(stages: list[Mapping[str, Any]], sheet: Sheet) -> Code:
+    heads = ((say("学段"), "left"), (say("结论"), "center"), (say("学校"), "left"), (say("最大差异系数"), "left"))
+    block = TableBlock(
+        id="verdicts",
+        caption=say("总体结论"),
+        columns=tuple({"label": label, "align": align} for label, align in heads),
+        rows=tuple(_verdict_row(stage) for stage in stages),
+        tones=tuple(stage["verdict"] for stage in stages),
+    )
+    doubts = [stage for stage in stages if stage["rule_unverified"]]
+    feet = [text("* " + say("学校达标规则未核实，见阅读须知"))] if doubts else []
+    return table(block, sheet, feet=feet, legend=False)
+
+
+def _verdict_row(stage: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    name = say("{stage}资源配置", stage=stage["stage_label"] or stage["stage"] or say("全县"))
+    verdict = tag_of(stage["verdict"])[1] + (" *" if stage["rule_unverified"] else "")
+    return name, verdict, _schools(stage), _largest(stage)
+
+
+def _schools(stage: Mapping[str, Any]) -> str:
+    counter, schools, met = stage["counter"] or say("所"), stage["schools"], stage["schools_met"]
+    if schools is None:
+        return NO_VALUE
+    if met is None:
+        return say("{schools} {counter}", schools=schools, counter=counter)
+    return say("{schools} {counter}，达标 {met} {counter}", schools=schools, met=met, counter=counter)
+
+
+def _largest(stage: Mapping[str, Any]) -> str:
+    if stage["largest_cv"] is None:
+        return NO_VALUE
+    over = say("（超过上限）") if stage["cv_over_cap"] else ""
+    label = f"\n{stage['largest_cv_label']}" if stage["largest_cv_label"] else ""
+    return f"{stage['largest_cv']:.3f}{over}{label}"
+
+
+def cautions(document: Document) -> list[Code]:
+    """What a reader must know first, in a frame."""
+    lines = [text(caution) for caution in document.cautions]
+    lines += [
+        joined([call("inward", section.anchor, section.heading), text(say("：未能生成，本报告缺这一部分的结果。"))])
+        for section in document.missing
+    ]
+    return [call("cautions", say("阅读须知"), lines)] if lines else []
