@@ -33,7 +33,8 @@ from typing import Any
 
 import numpy as np
 
-from qbresearch.publication.index import TEMPLATES, render_index, search_key
+from qbresearch.language.pinyin import search_key
+from qbresearch.publication.index import TEMPLATES, render_index
 
 SEED = 20_170_419
 FIRST_YEAR = 2023

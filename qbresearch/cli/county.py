@@ -29,6 +29,7 @@ NOTEBOOKS = ("10-data-check", "20-resource-balance", "30-attainment")
 STAGED = NOTEBOOKS[1:]
 PREFERRED_STANDARD = "national-2017"
 _LISTED = 12
+_CHECKSUM = 6  # digits in the name of a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _folded(text: str) -> str:
 
 def _spoken(name: str) -> list[str]:
     """Pinyin and initials of a name, for a name misheard and for a keyboard without Chinese."""
-    from qbresearch.publication.index import search_key
+    from qbresearch.language.pinyin import search_key
 
     return search_key(_bare(name)).split()
 
@@ -148,12 +149,20 @@ def _bare(name: str) -> str:
 
 
 def choose_standard(county: CountyData, year: int, standard_id: str | None) -> Standard:
-    """The standard asked for; otherwise the national one, or the only one made for the county's table."""
-    fitting = [s for s in list_standards() if latest_standard(s).table == county.table.contract.id]
-    if standard_id is None:
-        standard_id = next((s for s in (PREFERRED_STANDARD, *fitting) if s in fitting), fitting[0])
+    """The standard asked for; otherwise the preferred one of the county's table."""
+    fitting = _fitting_standards(county)
+    standard_id = standard_id or _preferred(fitting)
     check_choice(standard_id, fitting, name="配套标准", where=f"数据来源 {county.source_id}")
     return load_standard(standard_id, on=school_year_start(year))
+
+
+def _fitting_standards(county: CountyData) -> list[str]:
+    return [s for s in list_standards() if latest_standard(s).table == county.table.contract.id]
+
+
+def _preferred(fitting: Sequence[str]) -> str:
+    """The national standard, or the first one where that does not fit."""
+    return PREFERRED_STANDARD if PREFERRED_STANDARD in fitting else fitting[0]
 
 
 def stages_with_students(county: CountyData, year: int, standard: Standard) -> tuple[str, ...]:
@@ -181,15 +190,19 @@ def county_batch(
     language : {"zh", "en"}
         What the report is written in.
     """
-    parts = [county.source_id, county.code, str(year), *(() if whole else stages), *_unless(language, CHINESE)]
-    identifier = re.sub(r"[^A-Za-z0-9_-]+", "-", "-".join(parts)).strip("-")
+    identifier = _run_id(
+        county, str(year), *(() if whole else stages), *_unless(standard_id, _preferred(_fitting_standards(county))),
+        *_unless(language, CHINESE),
+    )
     asked: dict[str, Any] = {
         "source_id": county.source_id, "county_code": county.code, "school_year": year, "standard_id": standard_id,
     }
     if language != CHINESE:
         asked["language"] = language
     grids = [Grid(0, NOTEBOOKS[0], dict(asked))]
-    grids += [Grid(index, name, {**asked, "stage": list(stages)}) for index, name in enumerate(STAGED, 1)]
+    # A set of indicators without thresholds judges no school, so there is no attainment to report.
+    staged = STAGED if latest_standard(standard_id).kind == "evaluation" else STAGED[:1]
+    grids += [Grid(index, name, {**asked, "stage": list(stages)}) for index, name in enumerate(staged, 1)]
     content = [[grid.notebook, grid.parameters] for grid in grids]
     return Batch(
         id=identifier,
@@ -202,6 +215,13 @@ def county_batch(
         grids=tuple(grids),
         problems=(),
     )
+
+
+def _run_id(county: CountyData, *parts: str) -> str:
+    """A folder name any system takes; where letters were lost a checksum keeps 甲县 and 乙县 apart."""
+    whole = "-".join((county.source_id, county.code, *parts))
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", whole).strip("-")
+    return name if name == whole else f"{name}-{json_sha256([county.source_id, county.code])[:_CHECKSUM]}"
 
 
 def _unless(value: str, usual: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import InputError, system_refusal
+from qbresearch.language import CHINESE
 from qbresearch.project import Project, find_project
 from qbresearch.provenance import PACKAGE
 
@@ -118,27 +120,30 @@ def _installed(name: str) -> str | None:
 
 
 def _installing(name: str, lowest: str, conda_names: dict[str, str]) -> str:
-    conda = f'conda install -c conda-forge "{conda_names.get(name, name)}>={lowest}"'
-    return f'{conda}；或 python -m pip install "{name}>={lowest}"'
+    pip = f'python -m pip install "{name}>={lowest}"'
+    return f'conda install -c conda-forge "{conda_names[name]}>={lowest}"；或 {pip}' if name in conda_names else pip
 
 
 def _requirements() -> tuple[str, dict[str, str], dict[str, str]]:
-    """Lowest Python, lowest version of each package, and names that differ in conda.
+    """Lowest Python, lowest version of each package, and the name in conda of each that conda has.
 
     The project's own pyproject.toml is asked before what was noted when the package was installed: a package that is
-    used from its folder may have been updated since.
+    used from its folder may have been updated since. Installed without its folder it came by pip, and so does the rest:
+    then nothing is said of conda.
     """
     path = PACKAGE.parent / "pyproject.toml"
-    if path.is_file():
-        whole = tomllib.loads(path.read_text(encoding="utf-8"))
-        python, listed = whole["project"]["requires-python"], whole["project"]["dependencies"]
-        conda_names = whole["tool"]["qbresearch"]["conda-names"]
-    else:
+    if not path.is_file():
         python = metadata.metadata("qbresearch")["Requires-Python"]
-        listed = [line for line in metadata.requires("qbresearch") or () if "extra ==" not in line]
-        conda_names = {}
-    wanted = dict(match.groups() for line in listed if (match := re.match(r"([\w.-]+?)>=([\d.]+)", line)))
-    return python.removeprefix(">="), wanted, conda_names
+        lines = metadata.requires("qbresearch") or ()
+        return python.removeprefix(">="), _lowest(line for line in lines if "extra ==" not in line), {}
+    whole = tomllib.loads(path.read_text(encoding="utf-8"))
+    own, wanted = whole["tool"]["qbresearch"], _lowest(whole["project"]["dependencies"])
+    conda_names = {name: own["conda-names"].get(name, name) for name in wanted if name not in own["pip-only"]}
+    return whole["project"]["requires-python"].removeprefix(">="), wanted, conda_names
+
+
+def _lowest(requirements: Iterable[str]) -> dict[str, str]:
+    return dict(match.groups() for line in requirements if (match := re.match(r"([\w.-]+?)>=([\d.]+)", line)))
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -257,18 +262,30 @@ def _installing_typst() -> str:
 
 
 def check_word() -> Check:
-    """The Word writer python-docx: one file written and read back."""
-    fix = "conda install -c conda-forge python-docx；或 python -m pip install python-docx"
+    """The Word writer of the reports, on one with a title and nothing else, whose text is looked for in the file."""
     try:
-        from docx import Document
+        from qbresearch.publication.docx import write_docx
+        from qbresearch.publication.model import Appendix, Document
     except ImportError as error:
-        return Check("Word（python-docx）", MISSING, f"python-docx 不能载入（{error}）", fix)
-    written, buffer = Document(), io.BytesIO()
-    written.add_paragraph(_SENTENCE)
-    written.save(buffer)
-    if Document(buffer).paragraphs[0].text != _SENTENCE:
-        return Check("Word（python-docx）", MISSING, "写出的文件读回来不一样", fix)
-    return Check("Word（python-docx）", GOOD, f"python-docx {_installed('python-docx')} 能写出文件")
+        fix = "conda install -c conda-forge lxml；或 python -m pip install --upgrade lxml"
+        return Check("Word", MISSING, f"Word 的生成部分不能载入（{error}）", fix)
+    document = Document(
+        kind="doctor", language=CHINESE, title=_SENTENCE, topic="", subtitle="", cover=(), keywords=(), run_id="doctor",
+        county_code="", county_name="", school_year="", source_id="", sections=(), stages=(), works=(),
+        appendix=Appendix("附录", ()),
+    )
+    fix = "重新安装 qbresearch，或从原来的压缩包中取回 qbresearch 文件夹"
+    try:
+        data = write_docx(document)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            text = archive.read("word/document.xml").decode("utf-8")
+    except InputError as error:
+        return Check("Word", MISSING, f"写不出文件：{error.problem}（{error.where}）", fix)
+    except (zipfile.BadZipFile, KeyError) as error:
+        return Check("Word", MISSING, f"写出的文件读回来不完整（{error}）", fix)
+    if _SENTENCE not in text:
+        return Check("Word", MISSING, "写出的文件读回来不一样", fix)
+    return Check("Word", GOOD, f"能写出 .docx 文件，{len(data)} 字节；不需要安装 Word")
 
 
 def check_formulas() -> Check:

@@ -106,6 +106,7 @@ def add_publish(verbs: Any) -> None:
         "失败、过期或被改动的运行不会进入报告。不需要 Word、LaTeX、浏览器或 pandoc。\n\n"
         "例：qbresearch publish demo\n    qbresearch publish demo --format docx,pdf --preset gongwen",
     )
+    parser.set_defaults(interrupted="没有改动任何文件，上一次发布的报告仍在原处；再次运行同一命令会从头写报告。")
     parser.add_argument("batch", metavar="批次", help="批次名")
     parser.add_argument("--format", metavar="格式", help=f"{FORMAT_HELP}，可用逗号并列；默认三种都写")
     _add_style(parser)
@@ -120,9 +121,21 @@ def _add_style(parser: argparse.ArgumentParser) -> None:
 def _publish(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     formats, style = _formats(arguments.format), _style(arguments)
-    publication = _publish_plan(_plan_named(project, arguments.batch), formats, style, arguments.workers)
+    plan = _plan_named(project, arguments.batch)
+    _check_was_run(plan)
+    publication = _publish_plan(plan, formats, style, arguments.workers)
     print(publication.summary())
     return EXIT_RUNS_FAILED if publication.refused else EXIT_DONE
+
+
+def _check_was_run(plan: Plan) -> None:
+    from qbresearch.batches.grid import MANIFEST
+
+    if not (plan.folder / MANIFEST).is_file():
+        raise InputError(
+            "批次还没有运行", where=f"批次 {plan.batch.id}", found=f"没有 {plan.folder / MANIFEST}",
+            expected="运行过的批次", fix=f"先运行 qbresearch run {plan.batch.id}",
+        )
 
 
 def _publish_plan(plan: Plan, formats: Sequence[str], style: dict[str, str], workers: int) -> Publication:
@@ -132,6 +145,8 @@ def _publish_plan(plan: Plan, formats: Sequence[str], style: dict[str, str], wor
         plan.project,
         plan.batch.id,
         is_current=lambda job: plan.why_stale(job["name"]),
+        title=plan.batch.title,
+        cover=plan.batch.cover,
         formats=formats,
         workers=workers,
         progress=lambda reports: progress(reports, "发布", "份报告"),
@@ -152,11 +167,11 @@ def _formats(given: str | None) -> tuple[str, ...]:
 def _style(arguments: argparse.Namespace) -> dict[str, str]:
     """Layout and edition as asked for; what is not asked for is left to the publication itself."""
     from qbresearch.publication.bibliography import EDITIONS
-    from qbresearch.publication.writers import PRESETS
+    from qbresearch.rules.layouts import list_layouts
 
     style = {}
     for option, name, value, allowed, what in (
-        ("--preset", "preset", arguments.preset, PRESETS, "版式"),
+        ("--preset", "preset", arguments.preset, list_layouts(), "版式"),
         ("--citations", "edition", arguments.citations, EDITIONS, "著录规则版本"),
     ):
         if value is not None:

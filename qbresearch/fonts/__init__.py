@@ -106,6 +106,6 @@ def check_drawable(text: str, *, where: str, families: Iterable[FontFamily] = FA
         "有字体画不出的字",
         where=f"{where}，文字“{excerpt}”",
         found=named_characters(missing),
-        expected="随软件提供的字体中有的字符（GB2312、全国省市县乡村地名用字、常用符号）",
+        expected="随软件提供的字体中有的字符（GB2312、常用繁体字、全国省市县乡村地名用字、常用符号）",
         fix="请核对是否为错字、表情符号或私用区造字；如确为生僻字，请在原始数据中改用通用写法并注明",
     )

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qbresearch.exhibits.blocks import TableBlock
+from qbresearch.exhibits.tables import ABSENT
 from qbresearch.language import listed, say
 from qbresearch.publication.model import Appendix, Exhibit, Paragraph, Section, Text
 
-KEY_DIGITS = 16
-
 
 def build_appendix(
-    sections: Sequence[Section], stages: Mapping[str, str], packages: Mapping[str, str], code_sha256: str
+    sections: Sequence[Section], stages: Mapping[str, str], packages: Mapping[str, str], code_sha256: str, run_id: str
 ) -> Appendix:
     """What every report ends with.
 
@@ -26,6 +25,8 @@ def build_appendix(
         Versions of the packages the numbers depend on.
     code_sha256 : str
         Checksum of the code and rules; empty where it is not known.
+    run_id : str
+        The batch that was run.
     """
     tables = (
         _table("facts", say("数据来源与规则"), [say("项目"), say("内容"), say("适用部分")], _facts(sections)),
@@ -42,6 +43,8 @@ def build_appendix(
             for number, block in enumerate(filter(None, tables), start=1)
         ),
     ]
+    commands = f"qbresearch build; qbresearch run {run_id}; qbresearch publish {run_id}"
+    items.append(Paragraph((Text(say("重新得到本报告的命令：")), Text(commands, code=True))))
     if code_sha256:
         items.append(
             Paragraph((Text(say("程序与规则文件的校验和（SHA-256）：")), Text(code_sha256, code=True)))
@@ -67,6 +70,7 @@ def _parameter_pairs(section: Section, stages: Mapping[str, str]) -> Iterator[tu
     labels = parameter_labels()
     for name, value in section.job["parameters"].items():
         shown = stages.get(str(value), str(value)) if name == "stage" else str(value)
+        shown = shown or ABSENT
         yield labels.get(name, name), shown
 
 
@@ -79,6 +83,11 @@ def parameter_labels() -> dict[str, str]:
         "stage": say("学段"),
         "standard_id": say("标准"),
         "group_by": say("分组变量"),
+        "design_id": say("关联设计"),
+        "subject": say("学科"),
+        "grade": say("年级"),
+        "permutations": say("置换次数"),
+        "focus": say("重点变量"),
         "seed": say("随机种子"),
         "language": say("报告语言"),
     }
@@ -87,8 +96,7 @@ def parameter_labels() -> dict[str, str]:
 def _runs(sections: Sequence[Section]) -> Iterator[tuple[Any, ...]]:
     for section in sections:
         used = say("未采用") if section.refusal else say("已采用")
-        key = str(section.job.get("key") or "")
-        yield section.number, section.job["notebook"], used, f"{key[:KEY_DIGITS]}…" if len(key) > KEY_DIGITS else key or "—"
+        yield section.number, section.job["notebook"], used, section.job.get("key") or ABSENT
 
 
 def _gathered(pairs: Iterable[tuple[Section, Sequence[tuple[str, str]]]]) -> list[tuple[str, str, str]]:

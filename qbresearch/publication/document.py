@@ -72,8 +72,8 @@ STAGE_KEYS = (
 RESOURCES, CROSS_COUNTY = "resources", "cross-county"
 HIDDEN_TAG = "remove-cell"
 LANGUAGE_TAG = "lang-"
-ALL_LANGUAGES = "lang-all"
 _SHORTEST_TITLE = 4
+LATIN_EDITION = "2015"  # the later one sets full-width marks, which have no place on a page in Latin letters
 
 
 def stage_labels() -> dict[str, str]:
@@ -85,6 +85,7 @@ def topics() -> dict[str, str]:
     """What reports of the usual kinds are about; others go by what their sections have in common."""
     return {
         RESOURCES: say("义务教育优质均衡发展研究报告"),
+        CROSS_COUNTY: say("义务教育资源配置县际比较"),
         "quality-monitoring": say("义务教育质量监测结果研究报告"),
         "resource-quality-link": say("学校资源配置与学业成绩关联研究"),
     }
@@ -172,7 +173,7 @@ def build_document(
     code_sha256 : str
         Checksum of the code the numbers come from.
     edition : str
-        Edition of GB/T 7714 that references are written by.
+        Edition of GB/T 7714 that references of a Chinese report are written by; other languages take ``LATIN_EDITION``.
     cover : mapping
         ``authors``, ``institution`` and ``date`` for the title page, as far as they are known.
 
@@ -198,7 +199,7 @@ def _document(
     edition: str,
     cover: Mapping[str, Any],
 ) -> Document:
-    numbering = Numbering(Citations(load_works(), edition=edition))
+    numbering = Numbering(Citations(load_works(), edition=edition if report_language(parts[0].job) == CHINESE else LATIN_EDITION))
     sections = tuple(_section(part, index, numbering) for index, part in enumerate(parts, start=1))
     shown = [section for section in sections if section.opening is not None]
     if not shown:
@@ -228,9 +229,7 @@ def _document(
         sections=sections,
         stages=stages,
         works=tuple(Work(number, work_anchor(number), text) for number, _, text in numbering.citations.entries()),
-        appendix=build_appendix(sections, _stage_names(shown), packages, code_sha256),
-        packages=dict(packages),
-        code_sha256=code_sha256,
+        appendix=build_appendix(sections, _stage_names(shown), packages, code_sha256, run_id),
     )
 
 
@@ -255,8 +254,9 @@ def _cover(
     given: Mapping[str, Any],
 ) -> tuple[tuple[str, str], ...]:
     named = county_name if county_name == county_code else say("{name}（{code}）", name=county_name, code=county_code)
-    sources = dict.fromkeys(str(s.job["parameters"].get("source_id", "")) for s in sections)
-    standards = dict.fromkeys(str(s.job["parameters"].get("standard_id", "")) for s in sections)
+    facts = [dict(reversed(s.opening.facts)) for s in sections if s.opening is not None]  # of two data sets the first
+    sources = dict.fromkeys(fact.get(say("数据"), "") for fact in facts)
+    standards = dict.fromkeys(fact.get(say("标准"), "").split("（")[0].split(" (")[0] for fact in facts)
     pairs = (
         (say("编制单位"), given.get("institution", "")),
         (say("日期"), given.get("date", "")),
@@ -307,7 +307,7 @@ def _subtitle(stages: Sequence[Mapping[str, Any]]) -> str:
 
 def _topic(kind: str, sections: Sequence[Section], stages: Sequence[Mapping[str, Any]]) -> str:
     """The topic of the kind; records that speak about a county and do not judge it make no report of that name."""
-    unjudged = kind == RESOURCES and stages and not any(stage["verdict"] for stage in stages)
+    unjudged = kind == RESOURCES and not any(stage["verdict"] for stage in stages)
     return _common_title(sections) if unjudged else topics().get(kind) or _common_title(sections)
 
 
@@ -350,13 +350,14 @@ def _section(part: Part, index: int, numbering: Numbering) -> Section:
 
 def _raw_items(notebook: NotebookNode, name: str, language: str) -> Iterator[tuple[Place, Block | list[Token]]]:
     """Blocks and Markdown tokens of the cells, in order, without the heading that only names the notebook."""
+    _check_language(notebook, name, language)
     titled = False
     for number, cell in enumerate(notebook.cells, start=1):
         place = Place(name, number)
         tags = cell.metadata.get("tags", ())
         if HIDDEN_TAG in tags:
             continue
-        if cell.cell_type == "markdown" and _speaks(tags, language):
+        if cell.cell_type == "markdown" and speaks(tags, language):
             tokens = read_markdown(cell.source)
             if tokens and not titled and tokens[0]["type"] == "heading" and tokens[0]["attrs"]["level"] == 1:
                 titled, tokens = True, tokens[1:]
@@ -368,10 +369,24 @@ def _raw_items(notebook: NotebookNode, name: str, language: str) -> Iterator[tup
                 yield place, read_block(bundle, place)
 
 
-def _speaks(tags: Sequence[str], language: str) -> bool:
+def _check_language(notebook: NotebookNode, name: str, language: str) -> None:
+    """Refuse a notebook whose words would all be missing from the report."""
+    texts = [cell.metadata.get("tags", ()) for cell in notebook.cells if cell.cell_type == "markdown"]
+    shown = [tags for tags in texts if HIDDEN_TAG not in tags]
+    if shown and not any(speaks(tags, language) for tags in shown):
+        raise InputError(
+            "笔记本没有这种语言的文字",
+            where=f"笔记本 {name}",
+            found=f"{len(shown)} 个文字单元格，没有一个带 {LANGUAGE_TAG}{language} 标签",
+            expected=f"参数 language 为 {language} 时，正文写在带 {LANGUAGE_TAG}{language} 标签的文字单元格里",
+            fix="给每个文字单元格配一个译文单元格并加上标签，或去掉参数 language",
+        )
+
+
+def speaks(tags: Sequence[str], language: str) -> bool:
     """Whether a text cell belongs into a report of this language; cells without a tag are Chinese."""
     named = [tag for tag in tags if tag.startswith(LANGUAGE_TAG)] or [f"{LANGUAGE_TAG}{CHINESE}"]
-    return ALL_LANGUAGES in named or f"{LANGUAGE_TAG}{language}" in named
+    return f"{LANGUAGE_TAG}{language}" in named
 
 
 def _number_exhibits(

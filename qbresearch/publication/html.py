@@ -9,10 +9,9 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -45,7 +44,14 @@ from qbresearch.publication.model import (
     notes_in,
     plain_text,
 )
-from qbresearch.publication.wording import TONE_MARKS, note_lead, source_line, tone_word
+from qbresearch.publication.wording import (
+    TONE_MARKS,
+    largest_words,
+    note_lead,
+    schools_words,
+    source_line,
+    tone_word,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHORT_ROWS = 14
@@ -83,7 +89,7 @@ def page_environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"line": _line, "plain": plain_text, "item": _item, "picture": _picture, "head": _head_label}
-    environment.filters |= {"cells": _column_classes, "cv": cv_text}
+    environment.filters |= {"cells": _column_classes}
     environment.tests |= {
         "table": lambda item: isinstance(getattr(item, "block", None), TableBlock),
         "figure": lambda item: isinstance(getattr(item, "block", None), FigureBlock),
@@ -99,7 +105,8 @@ def page_environment() -> jinja2.Environment:
         "short_rows": SHORT_ROWS,
         "many_columns": MANY_COLUMNS,
         "head_rows": head_rows,
-        "schools_words": _schools_words,
+        "schools_words": schools_words,
+        "largest_words": largest_words,
         "note_lead": note_lead,
         "source_line": source_line,
     }
@@ -182,6 +189,8 @@ def _item(item: Item) -> Markup:
 
 def _entry(items: tuple[Item, ...]) -> Markup:
     """An entry of a list: its first paragraph stands without a box of its own."""
+    if not items:
+        return Markup()
     first, *rest = items
     start = _line(first.words) if isinstance(first, Paragraph) else _item(first)
     return Markup("").join([start, *map(_item, rest)])
@@ -231,15 +240,3 @@ def _head_label(label: str) -> Markup:
 def _css_text(text: str) -> Markup:
     """A text as a quoted CSS string in which nothing can end the string or the style element."""
     return Markup('"' + "".join(c if c.isalnum() else f"\\{ord(c):x} " for c in text) + '"')
-
-
-def _schools_words(stage: Mapping[str, Any]) -> str:
-    counter = stage["counter"] or say("所")
-    if stage["schools_met"] is None:
-        return say("{schools} {counter}", schools=stage["schools"], counter=counter)
-    return say("{schools} {counter}，达标 {met} {counter}", schools=stage["schools"], met=stage["schools_met"], counter=counter)
-
-
-def cv_text(value: object) -> str:
-    """A coefficient of variation with three decimals; ``—`` if there is none."""
-    return f"{value:.3f}" if isinstance(value, int | float) else "—"

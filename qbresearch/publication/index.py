@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,20 +16,19 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-import pypinyin
 from markupsafe import Markup
 
+from qbresearch.exhibits.tables import fixed_point
 from qbresearch.language import CHINESE, speaking
+from qbresearch.language.pinyin import search_key
 from qbresearch.publication.document import VERDICTS as GRAVEST_FIRST
 from qbresearch.publication.document import kind_labels, stage_labels
-from qbresearch.publication.wording import school_year_label
+from qbresearch.publication.wording import CV_DECIMALS, school_year_label
 
 TEMPLATES = Path(__file__).parent / "templates"
 FORMATS = {"html": "网页", "pdf": "PDF", "docx": "Word"}  # in the order in which a name links to one of them
 VERDICTS = {"met": ("✓", "达标"), "not_met": ("×", "未达标"), "undecided": ("？", "无法判定")}
 LANGUAGES = {CHINESE: "中文", "en": "英文（English）"}
-_SEARCH_LENGTH = 96
-_PLACE_ENDINGS = "省市县区旗盟州"
 
 Row = dict[str, Any]
 
@@ -96,38 +93,13 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals |= {
         "css": Markup((TEMPLATES / "index.css").read_text(encoding="utf-8")),
+        "fixed_point": fixed_point,
+        "cv_decimals": CV_DECIMALS,
         "formats": FORMATS,
         "words": {verdict: word for verdict, (_, word) in VERDICTS.items()},
         "marks": {verdict: mark for verdict, (mark, _) in VERDICTS.items()},
     }
     return environment
-
-
-# searching
-
-
-@cache
-def search_key(name: str) -> str:
-    """Pinyin and initials of a place name, every usual reading joined by blanks (``鄠邑区``: ``huyiqu … hyq …``).
-
-    The reading of the word as a whole comes first; readings of single characters follow as far as they fit.
-    """
-    letters = "".join(char for char in name if unicodedata.category(char).startswith("L"))
-    whole = pypinyin.lazy_pinyin(letters)
-    options = [
-        dict.fromkeys([first, *pypinyin.pinyin(char, style=pypinyin.NORMAL, heteronym=char not in _PLACE_ENDINGS)[0]])
-        for char, first in zip(letters, whole, strict=True)
-    ] if len(whole) == len(letters) else []
-    readings = dict.fromkeys(["".join(whole), *map("".join, itertools.islice(itertools.product(*options), 8))])
-    initials = dict.fromkeys(
-        ["".join(syllable[:1] for syllable in whole)]
-        + ["".join(s[:1] for s in reading) for reading in itertools.islice(itertools.product(*options), 8)]
-    )
-    key = ""
-    for word in filter(None, itertools.chain(*itertools.zip_longest(readings, initials, fillvalue=""))):
-        if len(key) + len(word) < _SEARCH_LENGTH:
-            key = f"{key} {word.lower()}".strip()
-    return key
 
 
 def _filters(rows: Sequence[Row], titles: Mapping[str, str], kinds: Mapping[str, str]) -> list[dict[str, Any]]:

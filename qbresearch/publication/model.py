@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -248,8 +248,6 @@ class Document:
     appendix: Appendix
     authors: tuple[str, ...] = ()
     made: datetime = EARLIEST
-    packages: Mapping[str, str] = field(default_factory=dict)
-    code_sha256: str = ""
 
     @property
     def simulated(self) -> bool:
@@ -322,6 +320,9 @@ def texts_of(document: Document) -> Iterator[tuple[str, str]]:
     yield from (("封面", author) for author in document.authors)
     yield from (("封面", text) for pair in document.cover for text in pair)
     yield from (("关键词", word) for word in document.keywords)
+    for stage in document.stages:
+        named = ("stage", "stage_label", "row", "counter", "largest_cv_label")
+        yield from (("总体结论", str(stage[name])) for name in named if stage[name])
     yield from (("阅读须知", caution) for caution in document.cautions)
     for section in document.sections:
         place = f"第{section.number}部分“{section.title}”"

@@ -6,18 +6,19 @@ source. What is refused is named with the cell it stands in.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mistune
-from mistune.plugins.footnotes import footnotes
 
 from qbresearch.errors import InputError
 from qbresearch.publication.formulas import parse_formula
 from qbresearch.publication.model import (
     Break,
+    Citation,
     Equation,
     FormulaWords,
     Heading,
@@ -28,6 +29,7 @@ from qbresearch.publication.model import (
     Note,
     Paragraph,
     Quotation,
+    Reference,
     Text,
     Verbatim,
     Words,
@@ -36,7 +38,9 @@ from qbresearch.publication.model import (
 from qbresearch.publication.references import CITATION, REFERENCE, Resolver
 
 _HAN = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f“”‘’…—\U00020000-\U0003ffff]")
-_ADDRESS = re.compile(r"(?:https?|mailto):\S+")
+_ADDRESS = re.compile(r"(https?|mailto)(:\S+)", re.IGNORECASE)
+_INDENT = re.compile(r"^(?: {1,4}|\t)", re.MULTILINE)
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
 
 Token = dict[str, Any]
 
@@ -53,9 +57,9 @@ class Place:
 
 
 def read_markdown(source: str) -> list[Token]:
-    """Markdown as tokens, without blank lines."""
+    """Markdown as tokens, without blank lines; what notes say comes last."""
     tokens: list[Token] = _MARKDOWN(source)
-    return [token for token in tokens if token["type"] != "blank_line"]
+    return sorted((t for t in tokens if t["type"] != "blank_line"), key=lambda token: token["type"] == "note")
 
 
 def items_of(tokens: Sequence[Token], resolver: Resolver, place: Place) -> Iterator[Item]:
@@ -64,19 +68,17 @@ def items_of(tokens: Sequence[Token], resolver: Resolver, place: Place) -> Itera
     Raises
     ------
     InputError
-        A reference, citation or note leads nowhere, a formula cannot be set, or something stands in the text that
-        belongs into a block.
+        A reference, citation or note leads nowhere, a note is not called exactly once, a formula cannot be set, or
+        something stands in the text that belongs into a block.
     """
-    notes = {
-        item["attrs"]["key"]: item["children"]
-        for token in tokens
-        if token["type"] == "footnotes"
-        for item in token["children"]
-    }
-    reader = _Reader(resolver, place, notes)
+    reader = _Reader(resolver, place)
     for token in tokens:
-        if token["type"] not in ("footnotes", "blank_line", "thematic_break"):  # a rule between parts is decoration
+        if token["type"] == "note":
+            reader.define(token)
+    for token in tokens:
+        if token["type"] not in ("note", "blank_line", "thematic_break"):  # a rule between parts is decoration
             yield reader.item(token)
+    reader.check_notes()
 
 
 @dataclass(slots=True)
@@ -85,7 +87,9 @@ class _Reader:
 
     resolver: Resolver
     place: Place
-    notes: dict[str, list[Token]]
+    notes: dict[str, Token] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
+    in_note: bool = False
 
     def item(self, token: Token) -> Item:
         match token["type"]:
@@ -117,6 +121,8 @@ class _Reader:
     def words(self, token: Token, *, strong: bool, emphasis: bool) -> Sequence[Words]:
         match token["type"]:
             case "text":
+                return [Text(self.text(token["raw"]), strong, emphasis)]
+            case "escaped":
                 return [Text(token["raw"], strong, emphasis)]
             case "strong":
                 return self.line(token["children"], strong=True, emphasis=emphasis)
@@ -133,27 +139,85 @@ class _Reader:
             case "inline_math":
                 parse_formula(token["raw"], display=False, where=str(self.place))
                 return [FormulaWords(token["raw"])]
-            case "footnote_ref":
+            case "note_call":
                 return [self.note(token["raw"])]
             case "softbreak":
                 return [_SOFT]
             case "linebreak":
                 return [Break()]
+            case "block_math":
+                raise InputError(
+                    "独立公式夹在段落或列表里",
+                    where=str(self.place),
+                    found=f"$${token['raw'].strip()}$$",
+                    expected="独立公式另起一段：$$…$$ 单独成行，前后空一行，不缩进",
+                    fix="把公式移到段落或列表之外；要留在文字中间，请写 $…$",
+                )
             case _:
                 raise self.refuse(token)
 
+    def text(self, raw: str) -> str:
+        """The characters of a text, its entities decoded; refuses what was meant to lead somewhere and does not."""
+        if found := self.resolver.unresolved(raw):
+            raise InputError(
+                "正文里的引用没有指向任何东西",
+                where=str(self.place),
+                found=found,
+                expected="引图、表、公式写 @fig-…、@tbl-…、@eq-…（小写），引文献写 [@key] 或 [@key; @key]",
+                fix="改正写法，页码和“见”等字写在方括号外面；若本来就是普通文字，请在 @ 或 [ 前加反斜线",
+            )
+        return _ENTITY.sub(lambda match: html.unescape(match[0]), raw)
+
     def link(self, token: Token) -> Link:
         address, words = token["attrs"]["url"], plain_text(self.line(token["children"]))
-        if _ADDRESS.fullmatch(address):
-            return Link(address, words)
+        if match := _ADDRESS.fullmatch(address):
+            return Link(match[1].lower() + match[2], words)
         raise InputError(
             "链接不是完整的网址", where=str(self.place), found=address, expected="以 http://、https:// 或 mailto: 开头的地址",
             fix="报告要能单独寄出，不能链接到本机文件；引用图表请写 @tbl-… 或 @fig-…",
         )
 
+    def define(self, token: Token) -> None:
+        """Take down what a note says."""
+        key = token["attrs"]["key"]
+        if key in self.notes:
+            raise self.refuse_note("同一个脚注定义了两次", key, "每个脚注只定义一次", "给其中一个换一个名字")
+        self.notes[key] = token
+
     def note(self, key: str) -> Note:
-        paragraphs = [self.line(child["children"]) for child in self.notes[key] if "children" in child]
-        return self.resolver.note(tuple(word for line in paragraphs for word in line))
+        """The note a text calls, with its paragraphs one below the other."""
+        if self.in_note:
+            raise self.refuse_note("脚注里又引了脚注", key, "脚注里只有文字、引用和行内公式", "把两个脚注合成一个，或把后一个移到正文里")
+        if key not in self.notes:
+            raise self.refuse_note(
+                "正文引了没有定义的脚注", key, f"同一单元格里有一行 [^{key}]: …，顶格写",
+                "补上这一行；若本来就是普通文字，请在 [ 前加反斜线",
+            )
+        if key in self.called:
+            raise self.refuse_note("同一个脚注引了两次", key, "每个脚注只引一次", "把脚注写两遍（各用一个名字），或在文字里说明同前一注")
+        self.called.add(key)
+        words: list[Words] = []
+        self.in_note = True
+        for child in self.notes[key]["children"]:
+            if child["type"] == "blank_line":
+                continue
+            if child["type"] not in ("paragraph", "block_text"):
+                raise self.refuse_note(
+                    "脚注里有列表、代码、独立公式之类的内容", key, "脚注里只有成段的文字", "改写成文字，或移到正文里",
+                )
+            words += [Break()] if words else []
+            words += self.line(child["children"])
+        self.in_note = False
+        return self.resolver.note(tuple(words))
+
+    def check_notes(self) -> None:
+        """Refuse notes that nothing calls: a reader would never see them."""
+        for key in self.notes:
+            if key not in self.called:
+                raise self.refuse_note("定义了脚注，正文却没有引它", key, f"正文里有一处 [^{key}]", "在正文里引它，或删去这个脚注")
+
+    def refuse_note(self, problem: str, key: str, expected: str, fix: str) -> InputError:
+        return InputError(problem, where=str(self.place), found=f"[^{key}]", expected=expected, fix=fix)
 
     def refuse(self, token: Token) -> InputError:
         kinds = {"image": "图片", "table": "表格", "block_html": "HTML", "inline_html": "HTML"}
@@ -181,9 +245,18 @@ def _joined_lines(words: Sequence[Words]) -> Iterator[Words]:
         if word is not _SOFT:
             yield word
             continue
-        before, after = plain_text(words[index - 1 : index]), plain_text(words[index + 1 : index + 2])
-        if not (_HAN.match(before[-1:]) and _HAN.match(after[:1])):
+        before, after = _edge(reversed(words[:index]), -1), _edge(words[index + 1 :], 0)
+        if not (_HAN.match(before) and (not after or _HAN.match(after))):
             yield Text(" ")
+
+
+def _edge(words: Iterable[Words], position: int) -> str:
+    """The character that stands next to a line end; superscripts do not part the characters on their two sides."""
+    for word in words:
+        shown = "" if isinstance(word, Citation) else plain_text([word])
+        if shown:
+            return shown[0 if isinstance(word, Reference) else position]
+    return ""
 
 
 # --- the reader of Markdown -------------------------------------------------------------------------------------
@@ -199,6 +272,24 @@ def _parse_citation(inline: mistune.InlineParser, match: re.Match[str], state: m
     return match.end()
 
 
+def _parse_escape(inline: mistune.InlineParser, match: re.Match[str], state: mistune.InlineState) -> int:
+    state.append_token({"type": "escaped", "raw": match[0][1::2]})
+    return match.end()
+
+
+def _parse_note_call(inline: mistune.InlineParser, match: re.Match[str], state: mistune.InlineState) -> int:
+    state.append_token({"type": "note_call", "raw": match["called_note"]})
+    return match.end()
+
+
+def _parse_note(block: mistune.BlockParser, match: re.Match[str], state: mistune.BlockState) -> int:
+    first, _, rest = match["note_text"].partition("\n")
+    inner = state.child_state(f"{first.strip()}\n{_INDENT.sub('', rest)}\n")
+    block.parse(inner)
+    state.append_token({"type": "note", "children": inner.tokens, "attrs": {"key": match["note_key"]}})
+    return match.end()
+
+
 def _parse_strong(inline: mistune.InlineParser, match: re.Match[str], state: mistune.InlineState) -> int:
     inner = state.copy()
     inner.src = match.group("strong_text")
@@ -207,15 +298,20 @@ def _parse_strong(inline: mistune.InlineParser, match: re.Match[str], state: mis
 
 
 def _chinese_markdown(md: mistune.Markdown) -> None:
-    """Cross references, citations, and bold text that ends in Chinese punctuation.
+    """Cross references, citations, notes, and bold text that ends in Chinese punctuation.
 
     A blank after a reference goes where Chinese follows; ``**重点：**`` before a letter, which plain Markdown leaves
-    as asterisks, is bold.
+    as asterisks, is bold. Escaped signs stay apart from the text around them, which may mean something by such signs.
     """
+    md.inline.register("escape", md.inline.specification["escape"], _parse_escape)
     md.inline.register("citation", CITATION, _parse_citation, before="link")
     md.inline.register("reference", REFERENCE, _parse_reference, before="link")
+    md.inline.register("note_call", r"\[\^(?P<called_note>[^\[\]\s]+)\]", _parse_note_call, before="link")
+    # A note goes on in the indented lines below it, even after an empty one.
+    note = r"^ {0,3}\[\^(?P<note_key>[^\[\]\s]+)\]:(?P<note_text>[^\n]*(?:\n+[ \t][^\n]*)*)(?:\n+|$)"
+    md.block.register("note", note, _parse_note, before="ref_link")
     strong = r"\*\*(?P<strong_text>[^\s*](?:[^*\n]*[^\s*])?)\*\*(?!\*)"
     md.inline.register("chinese_strong", strong, _parse_strong, before="emphasis")
 
 
-_MARKDOWN = mistune.create_markdown(renderer=None, plugins=["table", "math", footnotes, _chinese_markdown])
+_MARKDOWN = mistune.create_markdown(renderer=None, plugins=["table", "math", _chinese_markdown])

@@ -6,7 +6,7 @@ Everything is numbered once, in order of appearance; whatever leads nowhere is r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from qbresearch.errors import InputError
@@ -17,6 +17,13 @@ from qbresearch.publication.model import Citation, Line, Note, Reference, Text, 
 REFERENCE = r"@(?P<reference_kind>tbl|fig|eq)-(?P<reference_id>[A-Za-z0-9_-]*)(?: (?=[\u2e80-\u9fff]))?"
 CITATION = r"\[(?P<citation_keys>@[A-Za-z0-9][\w:.-]*(?:\s*[;；]\s*@[A-Za-z0-9][\w:.-]*)*)\]"
 _CALL = re.compile(f"{CITATION}|{REFERENCE}")
+# A letter or digit before the @ makes it an address; a Chinese character does not.
+_UNRESOLVED = re.compile(
+    r"\[\^[^\]\s]+\]|\[@[^\]\n]*\]"
+    r"|(?<![a-z0-9])@(?:(?P<exhibit>(?:tbl|fig|eq|table|figure|equation|sec)-[\w-]*)|(?P<work>[a-z][\w-]*))",
+    re.ASCII | re.IGNORECASE,
+)
+_DATED = re.compile(r".*-[0-9]{4}[a-z]?", re.IGNORECASE)
 KINDS = {"table": "tbl", "figure": "fig", "equation": "eq"}
 
 
@@ -68,12 +75,16 @@ class Resolver:
         label = self.numbering.citations.label(names, where=str(place))
         return Citation(label, work_anchor(self.numbering.citations.number(names[0], where=str(place))))
 
+    def unresolved(self, text: str) -> str:
+        """What looks like a reference, citation or note that nothing has resolved; empty if nothing does."""
+        return unresolved(text, self.numbering.citations.works)
+
     def note(self, words: Line) -> Note:
         """A note with the report's next number."""
         return Note(self.numbering.next("note"), words)
 
     def line(self, text: str, place: object) -> Line:
-        """A plain text cut at its cross references and citations."""
+        """A plain text cut at its cross references and citations; it can have no notes."""
         words: list[Words] = []
         start = 0
         for match in _CALL.finditer(text):
@@ -84,7 +95,25 @@ class Resolver:
                 words.append(self.reference(f"{match['reference_kind']}-{match['reference_id']}", place))
             start = match.end()
         words.append(Text(text[start:]))
+        for word in words:
+            if isinstance(word, Text) and (found := self.unresolved(word.text)):
+                raise InputError(
+                    "文字里的引用没有指向任何东西",
+                    where=str(place),
+                    found=found,
+                    expected="引图、表、公式写 @fig-…、@tbl-…、@eq-…（小写），引文献写 [@key] 或 [@key; @key]；这里不能有脚注",
+                    fix="改正写法；页码和“见”等字写在方括号外面",
+                )
         return tuple(word for word in words if not isinstance(word, Text) or word.text)
+
+
+def unresolved(text: str, works: Container[str] = ()) -> str:
+    """The first piece of a text that was meant to lead somewhere: a note, an exhibit, a work known or dated; or empty."""
+    for match in _UNRESOLVED.finditer(text):
+        work = match["work"]
+        if work is None or work.rstrip("-") in works or _DATED.fullmatch(work):
+            return match[0]
+    return ""
 
 
 def work_anchor(number: int) -> str:

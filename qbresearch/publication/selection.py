@@ -19,39 +19,42 @@ import nbformat
 
 from qbresearch.batches.batch import JobRecord
 from qbresearch.errors import InputError
-from qbresearch.language import CHINESE, speaking
+from qbresearch.language import CHINESE, current_language, say, speaking
 from qbresearch.provenance import json_sha256
 from qbresearch.publication.document import (
     Part,
     error_cell,
     report_kind,
     report_language,
+    speaks,
     stage_labels,
 )
 from qbresearch.publication.model import section_order
 
 Job = dict[str, Any]
 
-STATUS_WORDS = {"succeeded": "成功", "failed": "失败", "pending": "待运行"}
 _LONGEST_MESSAGE = 120
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ReportKey:
-    """What makes two jobs belong to the same report; a cross-county report holds all years of its source."""
+    """What makes two jobs belong to the same report; a cross-county report holds all years of its source.
+
+    Verdicts by different standards never share a report: its first page states one of them.
+    """
 
     source_id: str
     county_code: str
     school_year: str
     kind: str
+    standard_id: str
     language: str
 
-    @property
-    def slug(self) -> str:
-        """The report's file name without its ending."""
+    def slug(self, *, by_standard: bool = False) -> str:
+        """The report's file name without its ending; ``by_standard`` where another standard would have the same."""
         kind = "" if self.kind == "resources" or (self.kind == "cross-county" and not self.county_code) else self.kind
         language = "" if self.language == CHINESE else self.language
-        pieces = (self.source_id, self.county_code or "cross-county", self.school_year, kind, language)
+        pieces = (self.source_id, self.county_code or "cross-county", self.school_year, kind, self.standard_id if by_standard else "", language)
         return re.sub(r"[^a-z0-9_-]+", "-", "-".join(filter(None, pieces)).lower()).strip("-")
 
 
@@ -59,16 +62,19 @@ def report_key(job: Job) -> ReportKey:
     """The report a job belongs to."""
     asked, kind = job["parameters"], report_kind(job)
     source, county, year = (str(asked.get(n, "")) for n in ("source_id", "county_code", "school_year"))
-    return ReportKey(source, county, "" if kind == "cross-county" else year, kind, report_language(job))
+    year = "" if kind == "cross-county" else year
+    return ReportKey(source, county, year, kind, str(asked.get("standard_id", "")), report_language(job))
 
 
 def reports_of(jobs: Iterable[Job]) -> list[tuple[str, ReportKey, list[Job]]]:
-    """Slug, key and jobs of each report, sorted; slugs that would clash get a piece of checksum."""
+    """Slug, key and jobs of each report, sorted; slugs that would clash get the standard, then a piece of checksum."""
     groups: dict[ReportKey, list[Job]] = {}
     for job in jobs:
         groups.setdefault(report_key(job), []).append(job)
-    times = Counter(key.slug for key in groups)
-    named = {key: key.slug if times[key.slug] == 1 else f"{key.slug}-{json_sha256(repr(key))[:8]}" for key in groups}
+    named = {key: key.slug() for key in groups}
+    for by in (lambda key: key.slug(by_standard=True), lambda key: f"{key.slug()}-{json_sha256(repr(key))[:8]}"):
+        times = Counter(named.values())
+        named = {key: slug if times[slug] == 1 else by(key) for key, slug in named.items()}
     return [(named[key], key, sorted(groups[key], key=section_order)) for key in sorted(groups)]
 
 
@@ -87,7 +93,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def load_part(notebooks: Path, folder: Path, job: Job, record: JobRecord | None, stale: str | None) -> Part:
-    """The job with its notebook, or with the reason why its notebook may not be used.
+    """The job with its notebook, or with the reason why its notebook may not be used, in the job's language.
 
     Parameters
     ----------
@@ -102,21 +108,22 @@ def load_part(notebooks: Path, folder: Path, job: Job, record: JobRecord | None,
     stale : str or None
         Why its result is no longer what a run today would give, if so.
     """
-    heading = _heading(notebooks, job)
-    output = folder / f"{job['name']}.ipynb"
-    refusal = refusal_by_records(job, record) or ("" if output.is_file() else "缺少运行后的笔记本")
-    if refusal:
-        return Part(job, heading, refusal=refusal)
-    data = output.read_bytes()
-    if hashlib.sha256(data).hexdigest() != job["output_sha256"]:
-        return Part(job, heading, refusal="笔记本文件与运行记录的校验和不符，可能在运行之后被改动")
-    if stale is not None:
-        return Part(job, heading, refusal=f"结果已经过期（{stale}）")
-    notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
-    failed = error_cell(notebook)
-    if failed is not None:
-        return Part(job, heading, refusal=f"笔记本第 {failed} 个单元格的输出是错误")
-    return Part(job, heading, notebook, finished=record.finished)
+    with speaking(report_language(job)):
+        heading = _heading(notebooks, job)
+        output = folder / f"{job['name']}.ipynb"
+        refusal = refusal_by_records(job, record) or ("" if output.is_file() else say("缺少运行后的笔记本"))
+        if refusal:
+            return Part(job, heading, refusal=refusal)
+        data = output.read_bytes()
+        if hashlib.sha256(data).hexdigest() != job["output_sha256"]:
+            return Part(job, heading, refusal=say("笔记本文件与运行记录的校验和不符，可能在运行之后被改动"))
+        if stale is not None:
+            return Part(job, heading, refusal=say("结果已经过期") + _in_chinese(stale))
+        notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
+        failed = error_cell(notebook)
+        if failed is not None:
+            return Part(job, heading, refusal=say("笔记本第 {cell} 个单元格的输出是错误", cell=failed))
+        return Part(job, heading, notebook, finished=record.finished)
 
 
 def refusal_by_records(job: Job, record: JobRecord | None) -> str:
@@ -124,21 +131,27 @@ def refusal_by_records(job: Job, record: JobRecord | None) -> str:
     if job["status"] != "succeeded":
         return _status_sentence(job["status"], record)
     if record is None:
-        return "缺少运行记录"
+        return say("缺少运行记录")
     if record.status != "succeeded":
         return _status_sentence(record.status, record)
     if not job["key"] or record.key != job["key"]:
-        return "运行记录与批次清单的任务标识不一致，两者不是同一次运行"
+        return say("运行记录与批次清单的任务标识不一致，两者不是同一次运行")
     if not job["output_sha256"] or record.output_sha256 != job["output_sha256"]:
-        return "运行记录与批次清单的校验和不一致，两者不是同一次运行"
+        return say("运行记录与批次清单的校验和不一致，两者不是同一次运行")
     return ""
 
 
 def _status_sentence(status: object, record: JobRecord | None) -> str:
     """The status in words, with the first line of what went wrong where it is known."""
-    word = STATUS_WORDS.get(str(status), str(status))
+    words = {"succeeded": say("成功"), "failed": say("失败"), "pending": say("待运行")}
     lines = str((record.error or {}).get("message") or "").split("\n") if record is not None else [""]
-    return f"任务的运行状态为“{word}”" + (f"（{lines[0][:_LONGEST_MESSAGE]}）" if lines[0] else "")
+    sentence = say("任务的运行状态为“{status}”", status=words.get(str(status), str(status)))
+    return sentence + (_in_chinese(lines[0][:_LONGEST_MESSAGE]) if lines[0] else "")
+
+
+def _in_chinese(reason: str) -> str:
+    """A reason that only exists in Chinese, in brackets; nothing in a report of another language."""
+    return f"（{reason}）" if current_language() == CHINESE else ""
 
 
 def _heading(notebooks: Path, job: Job) -> str:
@@ -147,12 +160,14 @@ def _heading(notebooks: Path, job: Job) -> str:
     template = notebooks / f"{name}.ipynb"
     title = _first_heading(template) if template.is_file() else ""
     stage = str(job["parameters"].get("stage", ""))
-    with speaking(CHINESE):
-        return (title or name) + (f"（{stage_labels().get(stage, stage)}）" if stage else "")
+    if not stage:
+        return title or name
+    return say("{title}（{stage}）", title=title or name, stage=stage_labels().get(stage, stage))
 
 
 def _first_heading(template: Path) -> str:
-    cells = read_json(template).get("cells", [])
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    """The first heading of the text cells in the language in force."""
+    cells = (cell for cell in read_json(template).get("cells", []) if cell["cell_type"] == "markdown")
+    texts = ["".join(c["source"]) for c in cells if speaks(c["metadata"].get("tags", ()), current_language())]
     found = re.search(r"^# +(.+?)\s*#*$", "\n".join(texts), flags=re.MULTILINE)
     return found[1] if found else ""

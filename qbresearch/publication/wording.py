@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from qbresearch.exhibits.tables import ABSENT, fixed_point
 from qbresearch.language import CHINESE, current_language, say
 
 
@@ -51,6 +53,7 @@ def school_year_label(value: object) -> str:
     return f"{text}—{following} 学年" if current_language() == CHINESE else f"{text}–{following % 100:02d}"
 
 
+CV_DECIMALS = 3
 TONE_MARKS = {"met": "✓", "not_met": "×", "undecided": "？", "caution": "！"}
 
 
@@ -71,3 +74,21 @@ def source_line(source: str) -> str:
 def note_lead(first: str) -> str:
     """What leads in the notes under a table or figure, given how the first of them begins."""
     return "" if first.startswith(("注", "Note")) else say("注：")
+
+
+def schools_words(stage: Mapping[str, Any]) -> str:
+    """How many schools a stage has and how many of them meet the rule; ``—`` where it is not known."""
+    if stage["schools"] is None:
+        return ABSENT
+    counter, met = stage["counter"] or say("所"), stage["schools_met"]
+    if met is None:
+        return say("{schools} {counter}", schools=stage["schools"], counter=counter)
+    return say("{schools} {counter}，达标 {met} {counter}", schools=stage["schools"], met=met, counter=counter)
+
+
+def largest_words(stage: Mapping[str, Any]) -> tuple[str, str]:
+    """A stage's largest coefficient of variation with what is said about it, and the indicator it belongs to."""
+    if stage["largest_cv"] is None:
+        return ABSENT, ""
+    over = say("（超过上限）") if stage["cv_over_cap"] else ""
+    return fixed_point(stage["largest_cv"], CV_DECIMALS) + over, stage["largest_cv_label"] or ""

@@ -8,18 +8,18 @@ from qbresearch.publication.model import Document
 from qbresearch.publication.pdf import write_pdf
 
 FORMATS = ("html", "docx", "pdf")
-PRESETS = ("academic", "gongwen")
+DEFAULT_PRESET = "academic"
 
 
-def write_report(document: Document, format: str, *, preset: str = PRESETS[0]) -> bytes:
+def write_report(document: Document, format: str, *, preset: str = DEFAULT_PRESET) -> bytes:
     """The bytes of one report; the same document gives the same bytes.
 
     Parameters
     ----------
     document : Document
     format : {"html", "docx", "pdf"}
-    preset : {"academic", "gongwen"}
-        Layout of Word and PDF; a web page has one.
+    preset : str
+        Layout of Word and PDF, see ``cited/layouts``; a web page has one.
     """
     if format == "html":
         return write_html(document)

@@ -12,6 +12,7 @@ from openpyxl.cell import Cell
 
 TEXT_FORMAT = "@"
 NUMBER_FORMATS = {"count": "#,##0", "number": "#,##0.00", "year": "0"}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of a CSV cell that a spreadsheet program would calculate
 MODIFIED = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:)")
 
 

@@ -43,8 +43,9 @@ class ImportanceResult:
     table : DataFrame
         One row a block: ``block, columns, share, percent, low, high, first``. ``share`` is in units of R² (or of the
         between-school variance), ``percent`` its part of ``total`` (0 to 1, empty where the total is not positive),
-        ``low`` and ``high`` the interval of ``share``, ``first`` the part of the draws in which the block's share is
-        the largest. The last three are empty without draws or where too many draws could not be used.
+        ``low`` and ``high`` the interval of ``share`` (missing where it would not hold the share, as with few units, whose
+        draws explain more than they do themselves), ``first`` the part of the draws in which the block's share is the
+        largest. The last three are empty without draws or where too many draws could not be used.
     outcome, measure : str
         What was shared out.
     total : float
@@ -197,6 +198,9 @@ def importance(
     low = high = first = np.full(len(blocks), np.nan)
     if draws and len(drawn) >= USABLE * draws:
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        # With few units drawn samples explain more than the sample itself; an interval beside its share says nothing.
+        beside = (shares < low) | (shares > high)
+        low, high = np.where(beside, np.nan, low), np.where(beside, np.nan, high)
         first = np.bincount(drawn.argmax(axis=1), minlength=len(blocks)) / len(drawn)
     total = float(worth[-1])
     table = pd.DataFrame(

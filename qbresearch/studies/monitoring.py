@@ -182,12 +182,16 @@ class MonitoringStudy:
                 return pd.DataFrame(columns=columns), f"{error.problem}：{error.found}。{error.fix}。"
             return pd.DataFrame(columns=columns), refusal(error)
 
-    def opening(self, title: str) -> OpeningBlock:
-        """First block: data of register and results, parameters, and what a reader must know."""
-        cautions = [
-            say("本报告只描述相关（共变），研究设计不支持因果推断；“解释”“影响”之类的词在此只指统计模型中的关联。"),
-            say("校际差异率没有公开的官方算法；本报告的数值是本地诊断值，判定以国家或省级监测报告给出的数值为准。"),
-        ]
+    def opening(self, title: str, *, difference_rates: bool = False) -> OpeningBlock:
+        """First block: data of register and results, parameters, and what a reader must know.
+
+        ``difference_rates``: whether the notebook shows local diagnostics of the between-school difference rate.
+        """
+        cautions = [say("本报告只描述相关（共变），研究设计不支持因果推断；“解释”“影响”之类的词在此只指统计模型中的关联。")]
+        if difference_rates:
+            cautions.append(
+                say("校际差异率没有公开的官方算法；本报告的数值是本地诊断值，判定以国家或省级监测报告给出的数值为准。")
+            )
         if self.design.aggregate:
             only = say(
                 "数据只有{unit}层面的平均结果，没有学生成绩：校内差异、学生背景的作用都看不到，结论只适用于{unit}，不能推到学生（生态谬误）。",

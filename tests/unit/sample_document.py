@@ -185,8 +185,6 @@ class _Sample:
                 ),
             ),
             appendix=self.appendix(),
-            packages={"numpy": "2.4.0", "pandas": "3.0.1"},
-            code_sha256="0123456789abcdef" * 4,
         )
 
     def stage(

@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import re
 import sys
 from types import SimpleNamespace
 
@@ -417,12 +418,16 @@ def published(monkeypatch):
 
 
 @pytest.fixture
-def planned(monkeypatch):
+def planned(monkeypatch, project):
     """A plan of the batch ``demo`` that nobody has to work out."""
-    plan = SimpleNamespace(project=None, batch=SimpleNamespace(id="demo"), why_stale=lambda name: f"{name} 已变")
-    monkeypatch.setattr(
-        publishing, "_plan_named", lambda project, name: SimpleNamespace(**vars(plan) | {"project": project})
-    )
+    def plan_named(project, name):
+        batch = SimpleNamespace(id=name, title="今天的题目", cover={"unit": "今天的单位"})
+        folder = project.reports / name
+        return SimpleNamespace(project=project, batch=batch, folder=folder, why_stale=lambda job: f"{job} 已变")
+
+    monkeypatch.setattr(publishing, "_plan_named", plan_named)
+    (project.reports / "demo").mkdir()
+    (project.reports / "demo" / "manifest.json").write_text("{}")
 
 
 @pytest.mark.parametrize(("words", "formats", "style"), [
@@ -440,7 +445,7 @@ def test_publish_hands_on_what_is_asked_for_and_nothing_else(run, planned, publi
     (asked,) = published
     assert asked["is_current"]({"name": "甲"}) == "甲 已变"
     assert {k: asked[k] for k in asked if k not in ("is_current", "progress")} == {
-        "run_id": "demo", "formats": formats, "workers": 3
+        "run_id": "demo", "formats": formats, "workers": 3, "title": "今天的题目", "cover": {"unit": "今天的单位"},
     } | style
 
 
@@ -453,6 +458,20 @@ def test_publish_hands_on_what_is_asked_for_and_nothing_else(run, planned, publi
 def test_an_unknown_format_or_layout_lists_the_choices(run, planned, published, words, expected):
     refused(run("publish", "demo", *words), *expected)
     assert not published
+
+
+def test_a_batch_that_was_never_run_is_to_be_run_first(run, planned, published):
+    refused(run("publish", "rest"), "批次还没有运行", "先运行 qbresearch run rest")
+    assert not published
+
+
+def test_an_interrupted_publication_has_changed_nothing_and_does_not_go_on(run, planned, monkeypatch):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publish, "publish_run", interrupt)
+    code, _, err = run("publish", "demo")
+    assert code == EXIT_INTERRUPTED and "没有改动" in err and "上一次发布" in err and "接着做" not in err
 
 
 def test_what_was_not_published_ends_with_3(run, planned, monkeypatch):
@@ -551,6 +570,15 @@ def test_what_report_cannot_do_is_said_before_anything_runs(
     assert not ran and not published and (tmp_path / "旧.docx").read_bytes() == b"worked on"
 
 
+@pytest.mark.parametrize(("words", "run_id"), [
+    ([], "test-county-010203-2024"), (["--standard", "national-2017"], "test-county-010203-2024"),
+    (["--standard", "basic-2012", "--language", "en"], "test-county-010203-2024-basic-2012-en"),
+])
+def test_a_report_by_another_standard_is_a_run_of_its_own(run, built, notebooks, ran, published, words, run_id):
+    assert run("report", "测试县", *words)[0] == EXIT_DONE
+    assert published[0]["run_id"] == run_id
+
+
 def test_failed_notebooks_are_told_and_end_with_3(run, built, notebooks, monkeypatch, tmp_path):
     failure = SimpleNamespace(failed=1, summary=lambda: "失败 1 个，见 failed/a.ipynb")
     monkeypatch.setattr(runner, "run_batch", lambda plan, **options: failure)
@@ -606,6 +634,17 @@ def test_a_name_that_fits_several_counties_lists_them_and_one_that_fits_none_the
 
 
 def test_the_batch_of_a_county_does_not_depend_on_anything_but_what_it_asks():
-    county = counties.CountyData("甲 源", "Los Angeles", "洛杉矶", (1998,), None)
+    county = _county("california", source="ca", code="Los-Angeles")
     one, two = (counties.county_batch(county, 1998, ["all"], "california-1999") for _ in range(2))
-    assert one == two and one.id == "Los-Angeles-1998" and not one.problems
+    assert one == two and one.id == "ca-Los-Angeles-1998" and not one.problems
+
+
+def _county(table, *, source, code="010203"):
+    return counties.CountyData(source, code, "某县", (2024,), SimpleNamespace(contract=SimpleNamespace(id=table)))
+
+
+def test_runs_of_different_sources_never_share_a_folder():
+    sources = ("甲县数据", "乙县数据", "甲县 数据", "a b", "a-b", "甲a-b")
+    ids = [counties.county_batch(_county("school", source=s), 2024, ["primary"], "national-2017").id for s in sources]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", i) for i in ids)
+    assert ids[0].startswith("010203-2024-") and ids[4] == "a-b-010203-2024"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
+import tomllib
+import zipfile
 from collections import namedtuple
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +25,8 @@ GIB = 1024**3
 def _lowest(monkeypatch, python: str = "3.11", **packages: str) -> None:
     """Let the package ask for these versions."""
     wanted = {name.replace("_", "-"): version for name, version in packages.items()}
-    monkeypatch.setattr(doctor, "_requirements", lambda: (python, wanted, {"duckdb": "python-duckdb"}))
+    conda = {name: name for name in wanted if name != "typst"} | {"duckdb": "python-duckdb"}
+    monkeypatch.setattr(doctor, "_requirements", lambda: (python, wanted, conda))
 
 
 # Python and its packages
@@ -59,6 +63,20 @@ def test_every_package_that_is_missing_or_old_is_named_with_both_ways_to_install
     assert '"no-such>=1.2"' in absent.fix
 
 
+def test_a_package_that_conda_does_not_have_is_never_to_be_installed_by_conda(monkeypatch):
+    _lowest(monkeypatch, typst="99")
+    (check,) = doctor.check_packages()
+    assert check.state == "missing" and check.fix == 'python -m pip install "typst>=99"'
+
+
+def test_every_package_of_pyproject_has_a_name_in_conda_or_is_installed_by_pip_alone():
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+    _, wanted, conda = doctor._requirements()
+    own = project["tool"]["qbresearch"]
+    assert set(wanted) - set(conda) == set(own["pip-only"]) & set(wanted) != set()
+    assert {name: conda[name] for name in own["conda-names"]} == own["conda-names"]
+
+
 def test_what_the_package_asks_for_is_what_pyproject_says():
     python, wanted, conda = doctor._requirements()
     text = PYPROJECT.read_text(encoding="utf-8")
@@ -73,6 +91,8 @@ def test_without_a_pyproject_the_installed_record_is_asked(monkeypatch, tmp_path
     monkeypatch.setattr(doctor.metadata, "metadata", lambda name: {"Requires-Python": ">=3.12"})
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy>=2.0", 'pytest>=8; extra == "dev"'])
     assert doctor._requirements() == ("3.12", {"numpy": "2.0"}, {})
+    monkeypatch.setattr(doctor, "_installed", lambda name: None)
+    assert [check.fix for check in doctor.check_packages()] == ['python -m pip install "numpy>=2.0"']
 
 
 # the project and its notebooks
@@ -144,13 +164,44 @@ def test_a_font_file_that_is_damaged_is_found(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("module", "check", "install"), [
-    ("typst", doctor.check_pdf, "pip install --upgrade typst"), ("docx", doctor.check_word, "pip install python-docx"),
+    ("typst", doctor.check_pdf, "pip install --upgrade typst"),
+    ("qbresearch.publication.docx", doctor.check_word, "pip install --upgrade lxml"),
     ("qbresearch.publication.formulas", doctor.check_formulas, "lxml"),
 ])
 def test_a_writer_that_cannot_be_loaded_is_missing(monkeypatch, module, check, install):
     monkeypatch.setitem(sys.modules, module, None)
     result = check()
     assert result.state == "missing" and "不能载入" in result.found and install in result.fix
+
+
+def test_word_is_tried_with_the_writer_of_the_reports_itself(monkeypatch):
+    from qbresearch.publication import docx
+
+    monkeypatch.setitem(sys.modules, "docx", None)  # python-docx only reads what tests have written
+    assert doctor.check_word().state == "good"
+    for data in (b"no archive", _archive("word/styles.xml", "鄠"), _archive("word/document.xml", "鄠")):
+        monkeypatch.setattr(docx, "write_docx", lambda document, data=data: data)
+        check = doctor.check_word()
+        assert check.state == "missing" and "读回来" in check.found and "重新安装" in check.fix
+
+
+def test_a_layout_that_is_lost_is_named(monkeypatch):
+    from qbresearch.errors import InputError
+    from qbresearch.publication import docx
+
+    def refuse(document):
+        raise InputError("没有这个版式", where="academic", found="无", expected="版式文件", fix="改")
+
+    monkeypatch.setattr(docx, "write_docx", refuse)
+    check = doctor.check_word()
+    assert check.state == "missing" and "没有这个版式" in check.found
+
+
+def _archive(name: str, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, text)
+    return buffer.getvalue()
 
 
 def test_a_line_that_typst_cannot_set_is_missing(monkeypatch):

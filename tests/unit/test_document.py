@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from sample_document import small_png
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import (
@@ -27,12 +28,14 @@ from qbresearch.publication.document import (
     merge_stages,
 )
 from qbresearch.publication.model import (
+    Break,
     Document,
     Equation,
     Exhibit,
     Finding,
     Heading,
     ItemList,
+    Link,
     Note,
     Paragraph,
     Quotation,
@@ -43,9 +46,7 @@ from qbresearch.publication.model import (
 )
 from qbresearch.publication.wording import chinese_number, school_year_label
 
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+PNG = small_png()
 COUNTY = {"source_id": "sim", "county_code": "530199", "school_year": 2024}
 
 
@@ -64,7 +65,7 @@ def table(name: str = "cv", rows: tuple[tuple[str, ...], ...] = (("甲校", "1")
 
 
 def figure(name: str = "cv") -> FigureBlock:
-    return FigureBlock(name, f"{name} 的题目", "一张图", PNG, 200, 100)
+    return FigureBlock(name, f"{name} 的题目", "一张图", PNG, 640, 320)
 
 
 def county(**values: Any) -> RecordBlock:
@@ -251,8 +252,8 @@ def test_error_outputs_are_found() -> None:
         (table(tones=("good",)), "语气"),
         (table("编号"), "id"),
         (FindingBlock("f", "x", tone="good"), "语气"),
-        (FigureBlock("f", "题", " ", PNG, 2, 2), "alt"),
-        (FigureBlock("f", "题", "说明", b"<svg onload=alert(1)>", 2, 2), "PNG"),
+        (FigureBlock("f", "题", " ", PNG, 640, 320), "alt"),
+        (FigureBlock("f", "题", "说明", b"<svg onload=alert(1)>", 640, 320), "PNG"),
     ],
 )
 def test_malformed_blocks_are_refused_with_their_place(block: Any, words: str) -> None:
@@ -359,15 +360,29 @@ def test_rare_names_of_counties_can_be_drawn() -> None:
 def test_cells_speak_the_language_of_their_job() -> None:
     cells = [
         new_markdown_cell("## 甲"), new_markdown_cell("## One", metadata={"tags": ["lang-en"]}),
-        new_markdown_cell("$x$", metadata={"tags": ["lang-all"]}), table("cv"), new_markdown_cell("见@tbl-cv"),
+        table("cv"), new_markdown_cell("见@tbl-cv"),
         new_markdown_cell("See @tbl-cv.", metadata={"tags": ["lang-en"]}),
     ]
     chinese, english = build(part(*cells)), build(part(*cells, language="en"))
     assert [h.text for h in items(chinese, Heading)] == ["甲"]
     assert [(h.number, h.text) for h in items(english, Heading)] == [("1.1 ", "One")]
-    assert plain_text(items(english, Paragraph)[1].words) == "See Table 1."
+    assert [plain_text(p.words) for p in items(english, Paragraph)] == ["See Table 1."]
     assert (english.sections[0].number, english.language) == ("1", "en")
     assert "Appendix" in english.appendix.title
+
+
+def test_a_notebook_without_a_word_in_the_language_asked_for_is_refused() -> None:
+    with pytest.raises(InputError, match="没有这种语言的文字") as caught:
+        build(part(new_markdown_cell("只有中文"), language="en"))
+    assert "lang-en" in str(caught.value)
+    assert build(part(table("cv"), language="en")).language == "en"
+
+
+def test_references_of_an_english_report_have_half_width_marks() -> None:
+    texts = [new_markdown_cell("甲[@holm-1979]"), new_markdown_cell("A[@holm-1979]", metadata={"tags": ["lang-en"]})]
+    chinese, english = (build(part(*texts, **asked)).works[0].text for asked in ({}, {"language": "en"}))
+    assert "：" in chinese and "，" in chinese
+    assert not set("：，（）") & set(english)
 
 
 # the whole
@@ -406,8 +421,8 @@ def test_a_report_without_county_is_called_by_its_sections_and_judges_no_county(
         for stage, label in (("primary", "小学"), ("junior", "初中"))
     ]
     document = build(*sections)
-    assert (document.title, document.county_code, document.stages) == ("2024—2025 学年县际比较", "", ())
-    assert build(sections[0]).title == "2024—2025 学年小学县际比较"
+    title = "2024—2025 学年义务教育资源配置县际比较"
+    assert (document.title, document.county_code, document.stages) == (title, "", ())
 
 
 def test_a_county_that_no_standard_judges_is_not_called_after_the_standard() -> None:
@@ -418,7 +433,7 @@ def test_a_county_that_no_standard_judges_is_not_called_after_the_standard() -> 
 
 def test_a_report_about_several_years_names_none() -> None:
     several = [part(title="县际比较", county_code="", school_year=year) for year in (2023, 2024)]
-    assert (build(*several).title, build(*several).school_year) == ("县际比较", "")
+    assert (build(*several).title, build(*several).school_year) == ("义务教育资源配置县际比较", "")
 
 
 def test_stages_keep_the_gravest_verdict_and_the_first_value() -> None:
@@ -449,3 +464,199 @@ def test_numbers_that_are_not_finite_are_dropped_from_records() -> None:
 def test_an_unknown_verdict_is_refused() -> None:
     with pytest.raises(InputError, match="not_met、undecided、met"):
         build(part(county(verdict="passed")))
+
+
+# what leads nowhere
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("甲[^x]。", "[^x]"),
+        ("见[@moe-2017, p. 5]", "[@moe-2017, p. 5]"),
+        ("据@moe-2017规定", "@moe-2017"),
+        ("据 @cv-method 计算", "@cv-method"),
+        ("[见 @holm-1979]", "@holm-1979"),
+        ("**见@Tbl-cv**", "@Tbl-cv"),
+        ("- 见@table-cv", "@table-cv"),
+        ("> 见 @sec-1", "@sec-1"),
+        ("## 见@Figure-1", "@Figure-1"),
+        ("甲[^a]\n\n[^a]: 见@TBL-cv", "@TBL-cv"),
+    ],
+)
+def test_what_was_meant_as_a_reference_and_is_none_is_refused(text: str, found: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build(part(table("cv"), new_markdown_cell(text)))
+    assert caught.value.found == found
+    assert "第 3 个单元格" in caught.value.where
+
+
+@pytest.mark.parametrize("found", ["[^x]", "[@moe-2017, p. 5]", "@moe-2017", "@Tbl-cv", "@sec-1"])
+def test_it_is_refused_in_findings_and_notes_too(found: str) -> None:
+    for block in (FindingBlock("f", f"见{found}"), table("cv", notes=(f"见{found}",))):
+        with pytest.raises(InputError) as caught:
+            build(part(block))
+        assert caught.value.found == found
+        assert "第 2 个单元格" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        TableBlock("t", "见@tbl-cv", ({"label": "甲", "align": "left"},), (("1",),)),
+        TableBlock("t", "题", ({"label": "见@tbl-cv", "align": "left"},), (("1",),)),
+        TableBlock("t", "题", ({"label": "甲", "align": "left"},), (("1",),), heads=(("见@tbl-cv", 1),)),
+        table(rows=(("甲校", "见[@moe-2017]"),)),
+        table(source="据@moe-2017"),
+        FigureBlock("f", "题[^1]", "说明", PNG, 640, 320),
+        FigureBlock("f", "题", "见@tbl-cv", PNG, 640, 320),
+        EquationBlock("e", "x", "见@tbl-cv"),
+    ],
+)
+def test_a_reference_where_none_is_resolved_is_refused_with_block_and_place(block: Any) -> None:
+    with pytest.raises(InputError, match="只写在 Markdown 正文") as caught:
+        build(part(block))
+    assert "第 2 个单元格" in caught.value.where
+    assert block.id in caught.value.where
+
+
+def test_addresses_handles_escaped_signs_and_code_are_no_references() -> None:
+    text = "邮箱 a@moe-2017.cn、微信 @lixiaoming、\\[^1\\]、\\@moe-2017、`[^x] @sec-1`"
+    document = build(part(new_markdown_cell(text), table(rows=(("a@sec-1.cn", "@lixiaoming"),), source="b@moe-2017.cn")))
+    shown = plain_text(items(document, Paragraph)[0].words)
+    assert shown == "邮箱 a@moe-2017.cn、微信 @lixiaoming、[^1]、@moe-2017、[^x] @sec-1"
+
+
+# notes
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("甲[^a]\n\n[^a]: 见[^b]\n[^b]: 乙", "脚注里又引了脚注"),
+        ("甲[^a]\n\n[^a]: 见[^a]", "脚注里又引了脚注"),
+        ("甲[^a]\n\n[^a]: 乙\n\n    - 丙", "脚注里有列表"),
+        ("甲[^a]\n\n[^a]: 乙\n\n        x = 1", "脚注里有列表、代码"),
+        ("甲\n\n[^a]: 乙", "却没有引它"),
+        ("[^a]: 乙", "却没有引它"),
+        ("甲[^a]，乙[^a]\n\n[^a]: 丙", "引了两次"),
+        ("甲[^a]\n\n[^a]: 乙\n[^a]: 丙", "定义了两次"),
+        ("甲[^b]\n\n[^a]: 乙", "没有定义的脚注"),
+    ],
+)
+def test_a_note_is_defined_once_called_once_and_holds_words_only(text: str, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build(part(new_markdown_cell(text)))
+    assert problem in caught.value.problem
+    assert caught.value.found in ("[^a]", "[^b]")
+    assert "第 2 个单元格" in caught.value.where
+
+
+def test_a_note_may_have_several_paragraphs() -> None:
+    text = "甲[^a]。\n\n[^a]: 一\n    续，见@tbl-cv\n\n    二 **粗**\n\n乙"
+    document = build(part(new_markdown_cell(text), table("cv")))
+    first, second = items(document, Paragraph)
+    said = (Text("一"), Text("续，见"), Reference("表1", "tbl-1"), Break(), Text("二 "), Text("粗", strong=True))
+    assert first.words == (Text("甲"), Note(1, said), Text("。"))
+    assert second.words == (Text("乙"),)
+
+
+# signs
+
+
+def test_entities_are_characters_except_in_code_and_behind_a_backslash() -> None:
+    text = "人数 &lt;5、&#8212;、&#x4e00;、a&nbsp;b、R&D、&not x、\\&lt;、`&lt;`"
+    document = build(part(new_markdown_cell(text)))
+    assert plain_text(items(document, Paragraph)[0].words) == "人数 <5、—、一、a\xa0b、R&D、&not x、&lt;、&lt;"
+
+
+@pytest.mark.parametrize("text", ["式 $$x$$ 中", "- $$x$$", "- 甲\n\n  $$\n  x\n  $$"])
+def test_a_displayed_formula_inside_a_paragraph_or_list_is_refused_with_its_own_sentence(text: str) -> None:
+    with pytest.raises(InputError, match="单独成行") as caught:
+        build(part(new_markdown_cell(text)))
+    assert caught.value.found == "$$x$$"
+
+
+def test_the_scheme_of_a_link_may_be_in_capitals() -> None:
+    document = build(part(new_markdown_cell("[甲](HTTPS://Example.org/A)")))
+    assert items(document, Paragraph)[0].words == (Link("https://Example.org/A", "甲"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("甲[^a]\n乙\n\n[^a]: 丙", "甲乙"),
+        ("甲[@holm-1979]\n乙", "甲[1]乙"),
+        ("甲\n[@holm-1979]。", "甲[1]。"),
+        ("甲\n[@holm-1979]", "甲[1]"),
+        ("见@tbl-cv\n所列", "见表1所列"),
+        ("见\n@tbl-cv", "见表1"),
+        ("a[^a]\nb\n\n[^a]: 丙", "a b"),
+        ("甲[^a]\nb\n\n[^a]: 丙", "甲 b"),
+    ],
+)
+def test_marks_at_a_line_end_make_no_blank_between_chinese(text: str, shown: str) -> None:
+    document = build(part(new_markdown_cell(text), table("cv")))
+    assert plain_text(items(document, Paragraph)[0].words) == shown
+
+
+# blocks that are not what they should be
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("x", "不是一组字段"),
+        (table().to_dict() | {"rows": [["甲校", 1]]}, "第 1 行的单元格不是文字，而是 1"),
+        (table().to_dict() | {"rows": ["甲校"]}, "rows"),
+        (table().to_dict() | {"caption": None}, "caption 应为文字，现为 None"),
+        (table().to_dict() | {"notes": "注"}, "notes 应为一列文字"),
+        (table().to_dict() | {"columns": [], "rows": []}, "一列也没有"),
+        (table().to_dict() | {"columns": [{"label": 1, "align": "left"}], "rows": []}, "columns"),
+        (table().to_dict() | {"columns": [{"label": "甲"}], "rows": []}, "align"),
+        (table().to_dict() | {"columns": [{"label": "甲", "align": "middle"}], "rows": []}, "left、right、center"),
+        (table().to_dict() | {"heads": [["甲", 0], ["乙", 2]]}, "heads"),
+        (table().to_dict() | {"heads": ["甲"]}, "heads"),
+        (opening().to_dict() | {"facts": [["甲"]]}, "facts"),
+        (opening().to_dict() | {"cautions": [1]}, "cautions"),
+        (opening().to_dict() | {"simulated": "no"}, "simulated"),
+        (FindingBlock("f", "x").to_dict() | {"text": 1}, "text"),
+        (RecordBlock("r", {}).to_dict() | {"values": [1]}, "values"),
+    ],
+)
+def test_fields_of_the_wrong_kind_are_refused_with_block_and_place(content: Any, words: str) -> None:
+    cell = new_code_cell("", outputs=[new_output("display_data", data={BLOCK_MIME: content})])
+    with pytest.raises(InputError) as caught:
+        build(part(cell))
+    assert words in caught.value.found
+    assert "第 2 个单元格" in caught.value.where
+
+
+@pytest.mark.parametrize("key", ["schools", "schools_met", "largest_cv", "cv_over_cap", "indicators"])
+@pytest.mark.parametrize("value", ["0.3", True, [1]])
+def test_numbers_of_a_county_must_be_numbers_or_nothing(key: str, value: Any) -> None:
+    with pytest.raises(InputError, match=key):
+        build(part(county(**{key: value})))
+    assert build(part(county(**{key: None}))).stages[0][key] is None
+    build(part(RecordBlock("other", {key: value})))
+
+
+@pytest.mark.parametrize(
+    ("png", "size", "words"),
+    [
+        (PNG[:8], (640, 320), "残缺"),
+        (PNG[:-12], (640, 320), "残缺"),
+        (PNG[:-40], (640, 320), "残缺"),
+        (PNG[:60] + b"\0\0\0\0" + PNG[64:], (640, 320), "残缺"),
+        (PNG, (640, 321), "PNG 图像为 640×320 像素"),
+        (PNG, (0, 320), "width 应为正整数"),
+        (PNG, (640, "320"), "height 应为正整数"),
+    ],
+)
+def test_a_damaged_picture_or_one_of_another_size_is_refused(png: bytes, size: Any, words: str) -> None:
+    data = {BLOCK_MIME: figure().to_dict() | dict(zip(("width", "height"), size, strict=True))}
+    data["image/png"] = base64.b64encode(png).decode()
+    with pytest.raises(InputError) as caught:
+        build(part(new_code_cell("", outputs=[new_output("display_data", data=data)])))
+    assert words in caught.value.found
+    assert "第 2 个单元格" in caught.value.where

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typst
@@ -46,6 +50,27 @@ def _han(characters: frozenset[str]) -> set[str]:
     return {c for c in characters if "\u3400" <= c <= "\u9fff" or c >= "\U00020000"}
 
 
+def _texts(data: object) -> Iterator[str]:
+    if isinstance(data, dict):
+        data = [*data.keys(), *data.values()]
+    if isinstance(data, list):
+        for item in data:
+            yield from _texts(item)
+    elif isinstance(data, str):
+        yield data
+
+
+def _shipped_texts(path: Path) -> str:
+    """All that a file may put into a report: texts of cited data, passports and notebooks, Chinese ones of the program."""
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".toml":
+        return "".join(_texts(tomllib.loads(source)))
+    if path.suffix == ".ipynb":
+        return "".join(_texts([cell["source"] for cell in json.loads(source)["cells"]]))
+    literals = (str(n.value) for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant))
+    return "".join(text for text in literals if re.search("[一-龥]", text))
+
+
 def _typst(source: str, **options: object) -> tuple[bytes, list[str]]:
     pdf, warned = typst.compile_with_warnings(
         source.encode("utf-8"), format="pdf", font_paths=[FONT_FOLDER], ignore_system_fonts=True, **options
@@ -76,6 +101,28 @@ def test_all_of_gb2312_is_covered():
     text = "".join(code.decode("gb2312", errors="ignore") for code in codes)
     assert len(text) == 7_445
     assert missing_glyphs(text, [SANS]) == missing_glyphs(text, [SERIF]) == ""
+
+
+@pytest.mark.parametrize("files", [
+    "qbresearch/cited/**/*.toml", "qbresearch/language/**/*.toml", "data/raw/*/source.toml", "notebooks/*.ipynb",
+    "notebooks/batches/*.toml", "qbresearch/**/*.py",
+])
+def test_whatever_the_repository_itself_says_can_be_drawn(files):
+    paths = sorted(FONT_FOLDER.parents[1].glob(files))
+    texts = {path: _shipped_texts(path) for path in paths}
+    assert len("".join(texts.values())) > 300
+    assert {path.name: named_characters(lost) for path, text in texts.items() if (lost := missing_glyphs(text))} == {}
+    ideographs = _han(frozenset("".join(texts.values())))
+    assert "".join(ideographs - SANS.covers) == "".join(ideographs - SERIF.covers) == ""
+
+
+def test_frequent_traditional_characters_are_covered_as_documents_of_hong_kong_and_taiwan_are_quoted():
+    quoted = "學校綜合差異係數義務教育均衡發展縣域師資專任教師體育館設備教學與輔導實驗圖書閱覽室網絡環境臺灣"
+    assert [missing_glyphs(quoted, [family]) for family in CHINESE] == ["", "", ""]
+
+
+def test_a_mean_with_an_index_can_be_written_in_a_line():
+    assert missing_glyphs("√Σpⱼ(x̄ⱼ − x̄)²", [LATIN]) == ""
 
 
 def test_every_font_file_belongs_to_a_family():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from sample_document import sample_document
+from sample_document import sample_document, small_png
 
 from qbresearch.exhibits.blocks import (
     EquationBlock,
@@ -25,10 +24,10 @@ from qbresearch.exhibits.blocks import (
 )
 from qbresearch.publication.document import Part, build_document
 from qbresearch.publication.html import write_html
+from qbresearch.publication.model import Document
+from qbresearch.publication.writers import write_report
 
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+PNG = small_png()
 ATTACK = "<script>alert('县')</script>\"'&<img src=x onerror=alert(1)>"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -62,10 +61,10 @@ def table(columns: int = 3, name: str = "cv", **more: Any) -> TableBlock:
     return TableBlock(name, "各校情况", heads, rows, **more)
 
 
-def report(
+def built(
     *cells: Any, simulated: bool = False, title: str = "资源", missing: str = "",
     asked: dict[str, Any] | None = None, **values: Any,
-) -> str:
+) -> Document:
     opening = OpeningBlock(title, (("数据", "甲表"),), ("小心。",), simulated)
     record = RecordBlock("county", {"county_name": "云岭县", "stage": "primary", "verdict": "not_met"} | values)
     parameters = {"source_id": "sim", "county_code": "530199", "school_year": 2024, "stage": "primary"}
@@ -75,8 +74,11 @@ def report(
     parts = [Part(job, "", notebook)]
     if missing:
         parts.append(Part(job | {"name": "30", "notebook": "30-attainment"}, "学业质量", refusal=missing))
-    document = build_document(parts, run_id="demo", packages={"numpy": "2.4"}, code_sha256="ab12")
-    return write_html(document).decode()
+    return build_document(parts, run_id="demo", packages={"numpy": "2.4"}, code_sha256="ab12")
+
+
+def report(*cells: Any, **more: Any) -> str:
+    return write_html(built(*cells, **more)).decode()
 
 
 def resources(page: Page) -> list[str]:
@@ -94,7 +96,7 @@ def test_markup_in_any_text_of_a_report_is_shown_and_not_run() -> None:
     html = report(
         new_markdown_cell(f"## `{ATTACK}`\n\n`{ATTACK}`\n\n```\n{ATTACK}\n```\n\n[`{ATTACK}`](https://example.org/\"onclick=x)"),
         shown(block),
-        shown(FigureBlock("f", ATTACK, ATTACK, PNG, 2, 2, (ATTACK,), ATTACK)),
+        shown(FigureBlock("f", ATTACK, ATTACK, PNG, 640, 320, (ATTACK,), ATTACK)),
         shown(FindingBlock("k", ATTACK, "met", True)),
         title=ATTACK,
         missing=ATTACK,
@@ -118,7 +120,7 @@ def test_markup_in_any_text_of_a_report_is_shown_and_not_run() -> None:
 
 def test_a_report_asks_for_nothing() -> None:
     link = new_markdown_cell("见 [部网站](https://www.moe.gov.cn/)。")
-    html = report(link, shown(FigureBlock("f", "题", "说明", PNG, 2, 2)))
+    html = report(link, shown(FigureBlock("f", "题", "说明", PNG, 640, 320)))
     page = Page(html)
     assert all(address.startswith("data:image/png;base64,") for address in resources(page))
     assert "default-src 'none'" in str(page.all("meta"))
@@ -165,7 +167,7 @@ def test_language_one_main_heading_skip_link_and_no_skipped_level() -> None:
 
 
 def test_captions_stand_above_tables_and_below_figures() -> None:
-    html = report(shown(table()), shown(FigureBlock("f", "题", "说明", PNG, 2, 2, ("甲",), "乙")))
+    html = report(shown(table()), shown(FigureBlock("f", "题", "说明", PNG, 640, 320, ("甲",), "乙")))
     assert html.index("表1</span>各校情况") < html.index("<table")
     assert html.index("<img") < html.index("图1</span>题") < html.index("注：甲") < html.index("资料来源：乙")
 
@@ -286,7 +288,7 @@ def test_simulated_data_are_labelled_on_screen_and_on_paper() -> None:
 def test_the_appendix_gives_parameters_sources_versions_and_keys() -> None:
     text = Page(report()).text
     appendix = text[text.index("附录：参数、数据来源、规则与软件版本") :]
-    for words in ("甲表", "县区划代码", "530199", "小学", "numpy", "2.4", "cafe" * 4 + "…", "ab12"):
+    for words in ("甲表", "县区划代码", "530199", "小学", "numpy", "2.4", "cafe" * 16, "ab12", "qbresearch run demo"):
         assert words in appendix
 
 
@@ -314,7 +316,7 @@ def browse(path: Path, state: str, tmp_path: Path) -> tuple[str, str, str]:
 @pytest.mark.system
 def test_a_browser_loads_a_report_without_request_or_complaint(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
-    cells = [new_markdown_cell(f"`{ATTACK}`"), shown(table(10)), shown(FigureBlock("f", "题", "说明", PNG, 2, 2))]
+    cells = [new_markdown_cell(f"`{ATTACK}`"), shown(table(10)), shown(FigureBlock("f", "题", "说明", PNG, 640, 320))]
     page.write_text(report(*cells, simulated=True), encoding="utf-8")
     dom, complaints, log = browse(page, "", tmp_path)
     assert "模拟数据" in dom
@@ -340,3 +342,17 @@ def test_axe_finds_nothing_in_a_report_at_a_desk_on_a_phone_and_in_print(tmp_pat
     assert [(view["view"], view["violations"], view["requests"], view["complaints"]) for view in views] == [
         (view["view"], [], [], []) for view in views
     ]
+
+
+# odd structures
+
+
+@pytest.mark.parametrize("format", ["html", "docx", "pdf"])
+def test_empty_entries_and_notes_of_several_paragraphs_can_be_written(format: str) -> None:
+    text = "- \n- 甲[^a]\n\n1. 乙\n2. \n   - \n\n[^a]: 一\n\n    二"
+    document = built(new_markdown_cell(text))
+    data = write_report(document, format)
+    assert write_report(document, format) == data
+    if format == "html":
+        assert "<li></li>" in data.decode()
+        assert "一<br>二" in data.decode()

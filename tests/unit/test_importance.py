@@ -146,6 +146,16 @@ def test_the_seed_repeats_the_draws() -> None:
     assert not run(frame, seed=5).table["low"].equals(run(frame, seed=6).table["low"])
 
 
+def test_an_interval_that_leaves_its_share_out_is_not_given() -> None:
+    """Forty observations and fifteen columns of noise: drawn samples fit far better than the sample itself."""
+    generator = np.random.default_rng(5)
+    names = [f"x{number}" for number in range(15)]
+    frame = pd.DataFrame(generator.normal(size=(40, 16)), columns=["y", *names])
+    table = run(frame, blocks={"甲": names}, draws=200).table
+    assert table["low"].isna().all() and table["high"].isna().all()
+    assert table["share"].between(0.1, 0.7).all()
+
+
 def test_clusters_are_drawn_whole() -> None:
     frame = pupils(between=2.0)
     rows, schools = run(frame, draws=300), run(frame, draws=300, cluster="school")

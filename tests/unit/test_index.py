@@ -17,13 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qbresearch.language import speaking
+from qbresearch.language.pinyin import search_key
 from qbresearch.publication.document import STAGE_KEYS
-from qbresearch.publication.index import (
-    TEMPLATES,
-    render_index,
-    render_run_index,
-    search_key,
-)
+from qbresearch.publication.index import TEMPLATES, render_index, render_run_index
 
 ATTACK = "<script>alert('县')</script>\"'&<img src=x onerror=alert(1)>"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -197,7 +197,7 @@ def test_every_turn_of_every_sentence_is_english():
     assert found[0] == (
         "Some county: between-school differences account for 18.0% of the total variance of scores; compared with the null "
         "model, the cumulative reduction of between-school variance as variables are added is −10.0% in M2 (plus) "
-        "(negative: the component grew, these variables explain nothing); M4 not fitted, for reasons given in the table."
+        "(negative: the estimate of the component grew); M4 not fitted, for reasons given in the table."
     )
 
 

@@ -23,7 +23,7 @@ SINGLES = pd.DataFrame({
     "p": [0.001, 0.002, 0.001, 0.8], "remark": "",
 })
 CURVES = pd.DataFrame({
-    "label": ["甲", "乙"], "specifications": 256, "median": [0.126, 0.05], "smallest": [0.11, -0.02], "largest": [0.15, 0.2],
+    "label": ["甲", "乙"], "specifications": 288, "estimated": 256, "median": [0.126, 0.05], "smallest": [0.11, -0.02], "largest": [0.15, 0.2],
     "same_sign": [1.0, 0.94], "significant": [1.0, 0.5], "stable": [True, False], "adjusted": True, "significant_adjusted": [0.9, 0.1], "median_adjusted": [0.126, 0.01],
 })
 

@@ -56,9 +56,53 @@ def test_names_and_blocks_must_fit(tmp_path: Path, text: str, blocks: Any, words
 
 
 @settings(max_examples=40, deadline=None)
-@given(name=st.text("甲a1 *_[](){}<>#+-.!|@$~^\\`:&x/", min_size=1).map(str.strip).filter(bool))
+@given(name=st.text("甲a1 *_[](){}<>#+-.!|@$~^\\`:&;x/", min_size=1).map(str.strip).filter(bool))
 def test_a_value_is_text_and_never_markup(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     document = fill(tmp_path_factory.mktemp("template"), "甲{{ name }}乙", name=name)
     (only,) = document.sections[0].items
     assert isinstance(only, Paragraph)
     assert plain_text(only.words) == f"甲{name}乙"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("甲\n\n{{ 1 / 0 }}", "第 3 行"),
+        ("{% include 'other.md' %}", "自成一体"),
+        ("{{ block() }}", "没有写块名"),
+        ("{{ name() }}", "不能填写"),
+        ("{{ name.__class__.__mro__ }}", "不能填写"),
+        ("{{ row.low }}", "None"),
+        ("{{ nothing }}", "nothing"),
+        ("{% if nothing %}甲{% endif %}", "nothing"),
+    ],
+)
+def test_what_a_template_cannot_do_is_a_sentence(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        fill(tmp_path, text, name="云岭县", nothing=None, row={"low": None})
+    assert "county.md.j2" in caught.value.where
+
+
+def test_a_value_that_is_none_counts_as_not_given(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"取值为空（None）的名字：nothing"):
+        fill(tmp_path, "{{ nothing }}", nothing=None)
+    document = fill(tmp_path, "甲{{ nothing | default('（缺）') }}", nothing=None)
+    assert plain_text(document.sections[0].items[0].words) == "甲（缺）"
+
+
+def test_a_template_is_utf8_with_or_without_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "county.md.j2"
+    given: dict[str, Any] = {"opening": OPENING, "blocks": {}, "values": {}, "parameters": ASKED}
+    path.write_text("## 概况", encoding="utf-8-sig")
+    document = build_document([part_from_template(path, **given)], run_id="demo", packages={})
+    assert [item.text for item in document.sections[0].items] == ["概况"]
+    path.write_text("## 概况", encoding="gb18030")
+    with pytest.raises(InputError, match="另存为 UTF-8") as caught:
+        part_from_template(path, **given)
+    assert "county.md.j2" in caught.value.where
+
+
+@pytest.mark.parametrize("name", ["&lt;", "[^1]", "[^-]", "@moe-2017", "@Tbl-a *x*"])
+def test_a_value_is_neither_entity_nor_reference(tmp_path: Path, name: str) -> None:
+    document = fill(tmp_path, "*甲* {{ name }}乙", name=name)
+    assert plain_text(document.sections[0].items[0].words) == f"甲 {name}乙"

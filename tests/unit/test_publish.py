@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,20 @@ import pytest
 from filelock import FileLock
 from nbformat import writes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from sample_document import small_png
 
 from qbresearch.batches.batch import RECORD_SCHEMA
 from qbresearch.batches.runner import MANIFEST_SCHEMA
 from qbresearch.errors import InputError
-from qbresearch.exhibits.blocks import FindingBlock, OpeningBlock, RecordBlock
+from qbresearch.exhibits.blocks import (
+    FigureBlock,
+    FindingBlock,
+    OpeningBlock,
+    RecordBlock,
+    TableBlock,
+)
 from qbresearch.project import Project
+from qbresearch.publication import placing, publish
 from qbresearch.publication.publish import (
     Publication,
     publish_run,
@@ -33,6 +43,10 @@ def current(job: Job) -> str | None:
 
 def shown(block: Any) -> Any:
     return new_code_cell("code()", outputs=[new_output("execute_result", data=block._repr_mimebundle_())])
+
+
+def kill_this_process(task: Any, style: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Run:
@@ -216,8 +230,9 @@ def test_a_report_of_which_nothing_succeeded_is_not_written_and_the_index_says_s
     assert 'href="demo/html/sim-530200-2024.html"' not in run.index
 
 
-def test_jobs_are_grouped_by_source_county_and_year_whatever_the_standard(run: Run) -> None:
+def test_jobs_are_grouped_by_source_county_year_and_standard(run: Run) -> None:
     run.add(stage="primary", standard_id="a")
+    run.add(stage="junior", standard_id="a")
     run.add(stage="primary", standard_id="b")
     run.add(school_year=2023)
     run.add(source_id="other")
@@ -225,7 +240,7 @@ def test_jobs_are_grouped_by_source_county_and_year_whatever_the_standard(run: R
     run.add("", notebook="90-cross-county", school_year=2024)
     found = {report.slug: report.sections for report in run.publish().reports}
     assert found == {
-        "sim-530199-2024": 2, "sim-530199-2023": 1, "other-530199-2024": 1, "sim-cross-county": 2,
+        "sim-530199-2024-a": 2, "sim-530199-2024-b": 1, "sim-530199-2023": 1, "other-530199-2024": 1, "sim-cross-county": 2,
     }
 
 
@@ -250,15 +265,11 @@ def test_publishing_twice_gives_the_same_bytes(run: Run) -> None:
     run.add(stage="primary")
     run.add("530200", name="乙县")
 
-    def everything() -> dict[str, bytes]:
-        run.publish(formats=("html", "docx", "pdf"))
-        pages = [path for name in ("html", "docx", "pdf") for path in (run.folder / name).iterdir()]
-        paths = [*pages, run.folder / "published.json", run.folder / "index.html", run.project.reports / "index.html"]
-        return {str(path): path.read_bytes() for path in paths}
-
-    first = everything()
+    run.publish(formats=("html", "docx", "pdf"))
+    first = everything_published(run)
     assert len(first) == 9
-    assert everything() == first
+    run.publish(formats=("html", "docx", "pdf"))
+    assert everything_published(run) == first
 
 
 def test_pages_that_no_longer_belong_are_removed_and_nothing_else_is_left(run: Run) -> None:
@@ -267,22 +278,47 @@ def test_pages_that_no_longer_belong_are_removed_and_nothing_else_is_left(run: R
     run.publish()
     run.jobs.pop()
     run.save()
-    (run.folder / "html" / "old.html").write_text("x", encoding="utf-8")
+    (run.folder / "html" / "批注稿.html").write_text("x", encoding="utf-8")
+    (run.folder / ".publish-killed").mkdir()
     run.publish()
-    assert [path.name for path in (run.folder / "html").iterdir()] == ["sim-530199-2024.html"]
+    assert {path.name for path in (run.folder / "html").iterdir()} == {"sim-530199-2024.html", "批注稿.html"}
     assert not [path for path in run.folder.iterdir() if path.name.startswith(".publish-")]
 
 
-def test_a_wrong_reference_leaves_the_old_pages_standing(run: Run) -> None:
+def everything_published(run: Run) -> dict[str, bytes]:
+    """Bytes of all files a publication writes."""
+    files = [path for name in ("html", "docx", "pdf") for path in (run.folder / name).iterdir()]
+    files += [run.folder / "published.json", run.folder / "index.html", run.project.reports / "index.html"]
+    return {str(path): path.read_bytes() for path in files}
+
+
+FIGURE = FigureBlock("f", "题", "", small_png(), 640, 320)
+BROKEN = {
+    "unknown reference": (new_markdown_cell("见@tbl-none"), "@tbl-none"),
+    "unknown work": (new_markdown_cell("见[@nobody-1900]"), "nobody-1900"),
+    "missing alternative text": (shown(FIGURE), "替代文字"),
+    "undrawable character": (shown(FindingBlock("g", "县名\U0001f600")), "U+1F600"),
+    "formula": (new_markdown_cell("$\\nosuch$"), "nosuch"),
+    "malformed table": (shown(TableBlock("t", "题", ({"label": "甲", "align": "left"},), (("1",),), tones=("met", "met"))), "tones"),
+    "character that XML forbids": (shown(FindingBlock("g", "校名\x08")), "U+0008"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_block_stops_with_a_sentence_and_leaves_the_old_files_standing(run: Run, fault: str) -> None:
+    cell, words = BROKEN[fault]
     run.add(text="旧")
-    run.publish()
-    before = run.page(), run.index
-    run.add("530100", text="见@tbl-none")
+    run.publish(formats=("html", "docx", "pdf"))
+    before = everything_published(run)
+    run.add("530100", cells=(cell,))
     run.add(text="新")
     run.jobs.pop(0)
-    with pytest.raises(InputError, match="@tbl-none"):
-        run.publish()
-    assert (run.page(), run.index) == before
+    run.save()
+    with pytest.raises(InputError) as caught:
+        run.publish(formats=("html", "docx", "pdf"))
+    assert words in str(caught.value)
+    assert caught.value.where and caught.value.fix
+    assert everything_published(run) == before
     assert not [path for path in run.folder.iterdir() if path.name.startswith(".publish-")]
 
 
@@ -293,6 +329,7 @@ def test_published_json_holds_records_and_the_checksum_of_each_file(run: Run) ->
     assert set(entry["files"]) == {"html", "docx", "pdf"}
     for name, file in entry["files"].items():
         data = (run.folder / file["file"]).read_bytes()
+        assert file.pop("look")
         assert file == {
             "file": f"{name}/sim-530199-2024.{name}", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data),
         }
@@ -331,6 +368,89 @@ def test_a_format_published_before_stays_while_its_jobs_are_the_same(run: Run) -
     publication = run.publish(formats=("docx",))
     assert list(publication.reports[0].files) == ["docx"]
     assert not list((run.folder / "html").iterdir())
+
+
+@pytest.mark.parametrize(
+    "change", [{"edition": "2015"}, {"preset": "gongwen"}, {"cover": {"authors": ["甲"]}}], ids=["edition", "preset", "cover"]
+)
+def test_a_format_that_would_look_different_today_does_not_stay(run: Run, change: dict[str, Any]) -> None:
+    run.add()
+    run.publish(formats=("html", "docx", "pdf"))
+    publication = run.publish(formats=("docx",), **change)
+    assert list(publication.reports[0].files) == (["html", "docx"] if "preset" in change else ["docx"])
+
+
+def test_a_file_changed_by_hand_does_not_stay(run: Run) -> None:
+    run.add()
+    run.publish(formats=("html",))
+    (run.folder / "html" / "sim-530199-2024.html").write_text("改过", encoding="utf-8")
+    assert list(run.publish(formats=("docx",)).reports[0].files) == ["docx"]
+
+
+@pytest.mark.parametrize("failing", range(1, 9))
+def test_a_file_that_cannot_be_moved_leaves_the_old_publication_standing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Whatever step of the change fails, as when Word holds a file open."""
+    run.add(text="旧")
+    run.publish(formats=("html", "docx", "pdf"))
+    before = everything_published(run)
+    run.jobs.clear()
+    run.add(text="新")
+    calls = 0
+
+    def refuse(part: Any, path: Path) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise PermissionError(13, "held open", str(path))
+        part.replace(path)
+
+    monkeypatch.setattr(placing, "replace_file", refuse)
+    with pytest.raises(PermissionError):
+        run.publish(formats=("html", "docx", "pdf"))
+    monkeypatch.undo()
+    assert everything_published(run) == before
+
+
+def test_another_run_that_cannot_be_read_is_listed_and_stops_nothing(run: Run, tmp_path: Path) -> None:
+    run.add()
+    other = Run(tmp_path, "second")
+    other.add("530200", name="乙县")
+    other.publish()
+    (other.folder / "manifest.json").write_text("{", encoding="utf-8")
+    run.publish()
+    assert "批次清单读不出" in run.index
+    other.save()
+    (other.folder / "published.json").write_text('{"title": "旧批次", "reports": [{"slug": "x"}]}', encoding="utf-8")
+    run.publish()
+    assert "由另一版本的软件发布" in run.index
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signal")
+def test_a_worker_the_system_kills_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.add()
+    run.add("530200")
+    monkeypatch.setattr(publish, "_write_one", kill_this_process)
+    with pytest.raises(InputError, match="--workers 1"):
+        run.publish(workers=2)
+
+
+def test_the_cover_of_today_is_used_and_without_it_that_of_the_run(run: Run) -> None:
+    run.add()
+    run.publish(cover={"authors": ["李四"]})
+    assert '<p class="authors">李四</p>' in run.page()
+
+
+def test_an_english_report_with_a_missing_part_says_why_in_english(run: Run) -> None:
+    run.add(stage="primary", language="en")
+    fail(run, run.add(notebook="30-attainment", stage="junior", language="en"))
+    run.save()
+    run.publish()
+    page = run.page("sim-530199-2024-en")
+    assert "the status of the job is “failed”" in page
+    assert "失败" not in page and "缺少成绩表" not in page
+    assert "30-attainment (junior secondary)" in page
 
 
 @pytest.mark.parametrize("wrong", [{"formats": ("doc",)}, {"preset": "journal"}, {"edition": "2005"}])

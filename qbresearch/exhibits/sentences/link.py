@@ -69,7 +69,7 @@ def variance_sentence(variances: pd.DataFrame, *, place: str, group: str, counti
         )
         if any(r["r2_between"] < 0 for _, r in steps):
             text = say(
-                "与零模型相比，逐步加入变量后累计减少{group}间方差：{steps}（负数表示方差成分不降反升，即这些变量没有解释力）",
+                "与零模型相比，逐步加入变量后累计减少{group}间方差：{steps}（负数表示方差成分的估计不降反升）",
                 group=group, steps=named,
             )
         else:
@@ -112,17 +112,19 @@ def multiverse_sentence(multiverses: pd.DataFrame, *, place: str) -> str:
         return say("{place}：没有一项资源可以做多种设定的检验。", place=place)
     passed = multiverses[multiverses["stable"].eq(True)]
     held = bool(multiverses["adjusted"].all())
-    values = {"place": place, "n": len(multiverses), "k": int(multiverses["specifications"].max())}
+    values = {"place": place, "n": len(multiverses), "k": int(multiverses["estimated"].max())}
     if len(passed):
         values |= {"stable": len(passed), "named": listed(_stable(r, held) for r in passed.itertuples())}
     if len(passed) and held:
-        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，控制学生构成后联系稳定的有 {stable} 项：{named}", **values)
+        text = say("{place}：{n} 项资源各估计了至多 {k} 种事先声明的设定，控制学生构成后联系稳定的有 {stable} 项：{named}", **values)
     elif len(passed):
-        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，联系稳定的有 {stable} 项：{named}", **values)
+        text = say("{place}：{n} 项资源各估计了至多 {k} 种事先声明的设定，联系稳定的有 {stable} 项：{named}", **values)
     elif held:
-        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，控制学生构成后没有一项的联系是稳定的", **values)
+        text = say("{place}：{n} 项资源各估计了至多 {k} 种事先声明的设定，控制学生构成后没有一项的联系是稳定的", **values)
     else:
-        text = say("{place}：{n} 项资源各试 {k} 种事先声明的设定，没有一项的联系是稳定的", **values)
+        text = say("{place}：{n} 项资源各估计了至多 {k} 种事先声明的设定，没有一项的联系是稳定的", **values)
+    if len(passed):
+        text = say("{text}；这项结论没有计入多重插补、未观测因素与少数学校时的推断，那几项检验见后文，两者不一致时以谨慎者为准", text=text)
     if untested := int(multiverses["stable"].isna().sum()):
         return say("{text}；{n} 项未能检验。", text=text, n=untested)
     return say("{text}。", text=text)
@@ -159,7 +161,7 @@ def bureau_paragraph(
         A sentence on what could have been found.
     """
     firm = multiverses[multiverses["stable"].eq(True)]
-    values = {"k": int(multiverses["specifications"].max())} if len(multiverses) else {}
+    values = {"k": int(multiverses["estimated"].max())} if len(multiverses) else {}
     values["named"] = listed(
         _in_points(r, spread, size=sizes[r.label], row_word=aggregate or group, unit=unit) for r in firm.itertuples()
     )

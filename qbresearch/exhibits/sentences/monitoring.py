@@ -77,7 +77,7 @@ def difference_rate_sentence(rates: pd.DataFrame, *, place: str, limit: float, r
     official = say("监测报告没有给出校际差异率")
     if reported is not None:
         official = say(
-            "监测报告值为 {reported}，{reading} {limit}，判定以它为准；本地值与它不同，因为两者的算法可能不同",
+            "监测报告值为 {reported}，{reading} {limit}，判定以它为准；本地值与它不同，可能因为算法不同，也可能只是抽样误差",
             reported=fixed_point(reported, 3), reading=words["below" if reported < limit else "above"], limit=least,
         )
     return say(

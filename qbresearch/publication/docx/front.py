@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qbresearch.exhibits.tables import fixed_point
 from qbresearch.language import CHINESE, clauses, current_language, listed, say
 from qbresearch.publication.docx.markup import FIELD_END, field_start, paragraph, run
 from qbresearch.publication.docx.tables import frame, grid_row
 from qbresearch.publication.docx.tones import tone_tag
 from qbresearch.publication.docx.words import Typesetter
 from qbresearch.publication.model import Document, Heading
+from qbresearch.publication.wording import largest_words, schools_words
 
 ABSTRACT, VERDICTS, CAUTIONS, WORKS = "front-abstract", "front-verdicts", "front-cautions", "back-works"
 
@@ -115,29 +115,8 @@ def _verdict_table(stages: list[Mapping[str, Any]], width: int) -> str:
         cells = [
             run(say("{stage}资源配置", stage=stage.get("stage_label") or stage.get("stage") or say("全县")) + doubt),
             tone_tag(str(stage["verdict"])),
-            run(_schools(stage)),
-            run(_largest(stage)),
+            run(schools_words(stage)),
+            run("\n".join(filter(None, largest_words(stage)))),
         ]
         rows.append(grid_row(cells, columns))
     return frame("ThreeLineTable", columns, "".join(rows), caption=say("总体结论"), heads=True)
-
-
-def _schools(stage: Mapping[str, Any]) -> str:
-    if stage.get("schools") is None:
-        return "—"
-    values = {
-        "schools": stage["schools"],
-        "counter": stage.get("counter") or say("所"),
-        "met": stage.get("schools_met"),
-    }
-    shown = say("{schools} {counter}", **values)
-    return say("{schools} {counter}，达标 {met} {counter}", **values) if values["met"] is not None else shown
-
-
-def _largest(stage: Mapping[str, Any]) -> str:
-    if stage.get("largest_cv") is None:
-        return "—"
-    value = fixed_point(stage["largest_cv"], 3)
-    over = say("（超过上限）") if stage.get("cv_over_cap") else ""
-    label = stage.get("largest_cv_label")
-    return f"{value}{over}" + (f"\n{label}" if label else "")

@@ -11,8 +11,7 @@ from qbresearch.publication.model import Document
 from qbresearch.publication.pdf.items import table, tag_of
 from qbresearch.publication.pdf.markup import Code, call, joined, text, words
 from qbresearch.publication.pdf.tables import Sheet
-
-NO_VALUE = "—"
+from qbresearch.publication.wording import largest_words, schools_words
 
 
 def title_page(document: Document, *, own_page: bool) -> Code:
@@ -61,24 +60,7 @@ def _verdicts(stages: list[Mapping[str, Any]], sheet: Sheet) -> Code:
 def _verdict_row(stage: Mapping[str, Any]) -> tuple[str, str, str, str]:
     name = say("{stage}资源配置", stage=stage["stage_label"] or stage["stage"] or say("全县"))
     verdict = tag_of(stage["verdict"])[1] + (" *" if stage["rule_unverified"] else "")
-    return name, verdict, _schools(stage), _largest(stage)
-
-
-def _schools(stage: Mapping[str, Any]) -> str:
-    counter, schools, met = stage["counter"] or say("所"), stage["schools"], stage["schools_met"]
-    if schools is None:
-        return NO_VALUE
-    if met is None:
-        return say("{schools} {counter}", schools=schools, counter=counter)
-    return say("{schools} {counter}，达标 {met} {counter}", schools=schools, met=met, counter=counter)
-
-
-def _largest(stage: Mapping[str, Any]) -> str:
-    if stage["largest_cv"] is None:
-        return NO_VALUE
-    over = say("（超过上限）") if stage["cv_over_cap"] else ""
-    label = f"\n{stage['largest_cv_label']}" if stage["largest_cv_label"] else ""
-    return f"{stage['largest_cv']:.3f}{over}{label}"
+    return name, verdict, schools_words(stage), "\n".join(filter(None, largest_words(stage)))
 
 
 def cautions(document: Document) -> list[Code]:

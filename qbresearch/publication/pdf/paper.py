@@ -40,6 +40,7 @@ def paper_settings(layout: Layout) -> dict[str, Any]:
         "rules": {"thick": layout.measures["rule_thick"], "thin": layout.measures["rule_thin"]},
         "styles": {name: _style(style, pitch) for name, style in layout.styles.items()},
         "pagenumber": layout.choices["page_number"],
+        "colour": layout.choices["colour"],
     }
 
 
