@@ -7,8 +7,8 @@ Run by a developer, never by a user. The sources are npm packages, packed into o
     python tools/build_fonts.py --sources FOLDER --out qbresearch/fonts
 
 The characters are those of GB2312, the frequent ones of Big5, the names of places down to villages, signs, and whatever
-else the texts of the repository itself say. The same sources, the same texts and the same fontTools (4.68 for the files in
-the package) give the same bytes, so a rebuild that changes nothing shows no difference.
+else the texts of the repository itself say. The same sources, the same texts and the same fontTools (4.68 for the files
+in the package) give the same bytes, so a rebuild that changes nothing shows no difference.
 """
 
 from __future__ import annotations
@@ -129,14 +129,13 @@ def packed(archive: Path, name: str) -> bytes:
         return package.extractfile(f"package/{name}").read()
 
 
-@cache
-def gb2312_characters() -> frozenset[str]:
+def gb2312_characters() -> set[str]:
     """Every character of GB2312."""
     found = set()
     for row in range(0xA1, 0xF8):
         for cell in range(0xA1, 0xFF):
             found.update(bytes([row, cell]).decode("gb2312", errors="ignore"))
-    return frozenset(found)
+    return found
 
 
 def frequent_traditional_characters() -> set[str]:
@@ -147,23 +146,26 @@ def frequent_traditional_characters() -> set[str]:
 
 
 def own_characters(root: Path) -> set[str]:
-    """Every character that the cited data, the passports, the notebooks and the program itself may put into a report."""
-    texts = [text for path in root.glob("qbresearch/**/*.toml") for text in strings_in(read_toml(path))]
-    texts += [text for path in root.glob("data/raw/*/source.toml") for text in strings_in(read_toml(path))]
-    texts += [
-        text for path in root.glob("notebooks/*.ipynb") for text in strings_in(json.loads(path.read_text(encoding="utf-8")))
-    ]
+    """Every character that cited data, passports, notebooks and the program itself may put into a report."""
+    texts = []
+    for files in ("qbresearch/**/*.toml", "data/raw/*/source.toml", "notebooks/**/*.toml"):
+        texts += [text for path in root.glob(files) for text in strings_in(tomllib.loads(read(path)))]
+    for path in root.glob("notebooks/*.ipynb"):
+        texts += strings_in(json.loads(read(path)))
     for path in root.glob("qbresearch/**/*.py"):
-        literals = strings_in(
-            [n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)]
-        )
+        literals = strings_in([n.value for n in ast.walk(ast.parse(read(path))) if isinstance(n, ast.Constant)])
         # What has no common Chinese character is no sentence, but perhaps the border of a range in a pattern.
-        texts += [text for text in literals if any(c >= "\u4e00" and c in gb2312_characters() for c in text)]
+        texts += [text for text in literals if set(text) & common_ideographs()]
     return {c for text in texts for c in text if c.isprintable()}
 
 
-def read_toml(path: Path) -> object:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+@cache
+def common_ideographs() -> frozenset[str]:
+    return frozenset(c for c in gb2312_characters() if "\u4e00" <= c <= "\u9fff")
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def strings_in(data: object) -> Iterator[str]:

@@ -61,7 +61,7 @@ def _texts(data: object) -> Iterator[str]:
 
 
 def _shipped_texts(path: Path) -> str:
-    """All that a file may put into a report: texts of cited data, passports and notebooks, Chinese ones of the program."""
+    """All that a file may put into a report: texts of cited data, passports and notebooks, Chinese of the program."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".toml":
         return "".join(_texts(tomllib.loads(source)))
