@@ -26,8 +26,13 @@ class Project:
 
     @property
     def notebooks(self) -> Path:
-        """Notebook templates and, in ``batches``, the grids that run them."""
+        """Notebook templates and, in ``batches``, the grids that run them; in ``plans``, the plans they look at."""
         return self.root / "notebooks"
+
+    @property
+    def plans(self) -> Path:
+        """A project's own plans, and the uses of published ones."""
+        return self.notebooks / "plans"
 
     @property
     def reports(self) -> Path:

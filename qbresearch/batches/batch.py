@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,13 @@ import pandas as pd
 
 from qbresearch.batches.batchfile import Batch, Problem
 from qbresearch.batches.contract import Scalar, Template
-from qbresearch.batches.grid import DataIndex, Draft, draft_jobs, job_names
+from qbresearch.batches.grid import (
+    DataIndex,
+    Draft,
+    RuleIndex,
+    draft_jobs,
+    job_names,
+)
 from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import (
@@ -177,15 +182,12 @@ class Plan:
         return {"id": self.batch.id, "title": self.batch.title, "jobs": jobs, "orphans": list(self.orphans)}
 
 
-def plan_batch(
-    batch: Batch, project: Project, data: DataIndex, *, rules_sha256: Callable[[str], str],
-    design_sources: Callable[[str], tuple[str, ...]],
-) -> Plan:
+def plan_batch(batch: Batch, project: Project, data: DataIndex, rules: RuleIndex) -> Plan:
     """Check a whole batch and say for each of its jobs whether it must run, and why.
 
     What a job asks of the data comes from its parameters by name: ``source_id``, ``county_code`` (absent or empty:
-    the whole source), ``school_year``, ``standard_id`` and ``design_id``, wherever their values come from: grid,
-    common or default.
+    the whole source), ``school_year``, ``standard_id``, ``design_id`` and ``plan_id``, wherever their values come from:
+    grid, common or default. A notebook that declares ``plan_id`` reads the tables beside the schools as well.
 
     Parameters
     ----------
@@ -195,20 +197,18 @@ def plan_batch(
         Where notebooks and reports lie.
     data : DataIndex
         What the processed data hold.
-    rules_sha256 : callable
-        Checksum of a standard by id; raises InputError for an unknown one.
-    design_sources : callable
-        Sources that a link design reads beside ``source_id``, by id; raises InputError for an unknown one.
+    rules : RuleIndex
+        What the rules hold.
 
     Raises
     ------
     InputError
         Anything is wrong. The message lists every problem, with lines of the batch file where they are known.
     """
-    drafts, problems = draft_jobs(batch, project, data, rules_sha256, design_sources)
+    drafts, problems = draft_jobs(batch, project, data, rules)
     if problems:
         raise _refusal(batch, problems)
-    jobs = _key_jobs(drafts, data, rules_sha256, design_sources)
+    jobs = _key_jobs(drafts, data, rules)
     folder = project.reports / batch.id
     records = read_records(folder)
     planned = tuple(_plan_job(job, records.get(job.name), folder) for job in jobs)
@@ -228,24 +228,26 @@ def _refusal(batch: Batch, problems: list[Problem]) -> InputError:
     )
 
 
-def _key_jobs(
-    drafts: list[Draft], data: DataIndex, rules_sha256: Callable[[str], str],
-    design_sources: Callable[[str], tuple[str, ...]],
-) -> list[Job]:
+def _key_jobs(drafts: list[Draft], data: DataIndex, rules: RuleIndex) -> list[Job]:
     code, packages = code_sha256(), package_versions()
     slice_sha256 = cache(data.slice_sha256)  # many jobs share a slice, and its checksum may take a while
+    beside = cache(data.beside)
     jobs = []
     for name, draft in zip(job_names(drafts), drafts, strict=True):
         values = draft.parameters
-        asked = ("source_id", "county_code", "standard_id", "design_id")
-        source, county, standard, design = (values.get(key) or None for key in asked)
-        read = [source, *(design_sources(design) if design else ())] if source else []
+        asked = ("source_id", "county_code", "standard_id", "design_id", "plan_id")
+        source, county, standard, design, plan = (values.get(key) or None for key in asked)
+        read = [source, *(rules.design_sources(design) if design else ())] if source else []
+        if source and "plan_id" in values:
+            read += beside(source, county)
         slices = [slice_sha256(name, county) for name in read]
+        judged = [rules.standard_sha256(standard)] if standard else []
+        judged += [rules.plan_sha256(plan)] if plan else []
         components = {
             "template": draft.template.sha256,
             "parameters": json_sha256(values),
             "data": slices[0] if len(slices) == 1 else json_sha256(slices) if slices else None,
-            "rules": rules_sha256(standard) if standard else None,
+            "rules": judged[0] if len(judged) == 1 else json_sha256(judged) if judged else None,
             "code": code,
             "packages": packages,
         }

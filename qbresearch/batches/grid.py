@@ -43,6 +43,22 @@ class DataIndex(Protocol):
     def slice_sha256(self, source_id: str, county_code: str | None) -> str:
         """Checksum of a county's processed rows, all years; ``None`` is the whole source."""
 
+    def beside(self, source_id: str, county_code: str | None) -> tuple[str, ...]:
+        """Sources with the tables that belong beside a county's schools."""
+
+
+class RuleIndex(Protocol):
+    """What a batch must know about the rules; every question raises InputError for an unknown id."""
+
+    def standard_sha256(self, standard_id: str) -> str:
+        """Checksum of a standard."""
+
+    def design_sources(self, design_id: str) -> tuple[str, ...]:
+        """Sources that a link design reads beside the schools."""
+
+    def plan_sha256(self, plan_id: str) -> str:
+        """Checksum of a plan."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -54,8 +70,7 @@ class Draft:
 
 
 def draft_jobs(
-    batch: Batch, project: Project, data: DataIndex, rules_sha256: Callable[[str], str],
-    design_sources: Callable[[str], tuple[str, ...]],
+    batch: Batch, project: Project, data: DataIndex, rules: RuleIndex
 ) -> tuple[list[Draft], list[Problem]]:
     """Expand every grid of a batch and collect everything that is wrong.
 
@@ -66,7 +81,7 @@ def draft_jobs(
     problems : list of Problem
         Those found on reading the file first, each once.
     """
-    walk = _Walk(batch, project, data, rules_sha256, design_sources)
+    walk = _Walk(batch, project, data, rules)
     return walk.drafts(), list(walk.problems)
 
 
@@ -95,19 +110,18 @@ def _short_hash(draft: Draft) -> str:
 class _Walk:
     """One pass over a batch. Nothing is refused on the way, so that one run of the command shows every problem."""
 
-    def __init__(
-        self, batch: Batch, project: Project, data: DataIndex, rules_sha256: Callable[[str], str],
-        design_sources: Callable[[str], tuple[str, ...]],
-    ) -> None:
+    def __init__(self, batch: Batch, project: Project, data: DataIndex, rules: RuleIndex) -> None:
         self._batch, self._project, self._lines = batch, project, Lines(batch.text)
         self.problems: dict[Problem, None] = dict.fromkeys(batch.problems)  # a set that keeps its order
         self._sources = sorted(data.sources())
-        self._counties, self._years, self._rules = cache(data.counties), cache(data.years), cache(rules_sha256)
-        self._design_sources = cache(design_sources)
+        self._counties, self._years = cache(data.counties), cache(data.years)
+        self._standard_sha256, self._plan_sha256 = cache(rules.standard_sha256), cache(rules.plan_sha256)
+        self._design_sources = cache(rules.design_sources)
         self._missing_years: dict[tuple[int, str, int], dict[str, None]] = defaultdict(dict)
         # In the order in which one question can build on the answer to another.
         self._questions = {
             "standard_id": self._standards,
+            "plan_id": self._plans,
             "design_id": self._designs,
             "source_id": self._known_sources,
             "county_code": self._held_counties,
@@ -230,9 +244,16 @@ class _Walk:
     def _standards(self, values: list[str], fixed: Mapping[str, Any], note: Callable[..., None], grid: Grid) -> None:
         for value in values:
             try:
-                self._rules(value)
+                self._standard_sha256(value)
             except InputError as error:
                 note(f"标准 {value}：{error.problem}；{error.fix}", value)
+
+    def _plans(self, values: list[str], fixed: Mapping[str, Any], note: Callable[..., None], grid: Grid) -> None:
+        for value in values:
+            try:
+                self._plan_sha256(value)
+            except InputError as error:
+                note(f"规划 {value}：{error.problem}；{error.fix}", value)
 
     def _designs(self, values: list[str], fixed: Mapping[str, Any], note: Callable[..., None], grid: Grid) -> None:
         for value in values:

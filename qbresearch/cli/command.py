@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qbresearch.cli.assessing import add_assess
 from qbresearch.cli.files import check_folder, check_new
 from qbresearch.cli.listings import SHOWN
 from qbresearch.cli.parser import (
@@ -25,7 +26,7 @@ from qbresearch.cli.parser import (
     add_verb,
 )
 from qbresearch.cli.publishing import add_publish, add_report, add_run
-from qbresearch.cli.terminal import plain, print_frame, progress
+from qbresearch.cli.terminal import print_frame, progress
 from qbresearch.errors import (
     EXIT_DONE,
     EXIT_FINDINGS,
@@ -96,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--project", type=Path, metavar="文件夹", help="项目文件夹；默认从当前文件夹向上寻找")
     verbs = parser.add_subparsers(dest="name", required=True, metavar="命令", title="命令")
     for add in (
-        _add_template, _add_verify, _add_build, _add_assess, add_run, add_publish, add_report, _add_show, _add_doctor,
+        _add_template, _add_verify, _add_build, add_assess, add_run, add_publish, add_report, _add_show, _add_doctor,
     ):
         add(verbs)
     return parser
@@ -136,27 +137,12 @@ def _add_build(verbs: Any) -> None:
     parser.add_argument("--problems", type=Path, metavar="文件", help="把全部问题另存为 .xlsx 或 .csv")
 
 
-def _add_assess(verbs: Any) -> None:
-    parser = add_verb(
-        verbs, "assess", _assess, "对一个县或一个 Excel 文件作出判定",
-        "按标准判定一个县一个学年：学校、指标、差异系数、结论、缺口。\n\n"
-        "例：qbresearch assess --source demo-prefecture --county 990101 --year 2024\n"
-        "    qbresearch assess 我县2024学年.xlsx",
-    )
-    parser.add_argument("file", nargs="?", type=Path, metavar="文件", help="直接判定一个填好的 .xlsx 或 .csv")
-    parser.add_argument("--source", metavar="来源", help="处理好的数据来源")
-    parser.add_argument("--county", metavar="代码", help="县区划代码")
-    parser.add_argument("--year", type=int, metavar="学年", help="学年起始年份；默认数据中最近的一年")
-    parser.add_argument("--stage", metavar="学段", help="primary 小学，junior 初中；默认全部")
-    parser.add_argument("--standard", default="national-2017", metavar="标准", help="默认 national-2017")
-    parser.add_argument("--json", action="store_true", help="输出机器可读的 JSON")
-
-
 def _add_show(verbs: Any) -> None:
     parser = add_verb(
-        verbs, "show", _show, "列出标准、列约定、关联设计、设定、数据、笔记本或批次",
-        "列出可用的内容；给出标准、列约定或来源的名称时列出它的细目。\n\n"
-        "例：qbresearch show standards\n    qbresearch show standards national-2017\n    qbresearch show sources",
+        verbs, "show", _show, "列出标准、督导评估条目、规划、列约定、关联设计、设定、数据、笔记本或批次",
+        "列出可用的内容；给出名称时列出它的细目：每个数的单位、条款、原句、出处和状态。\n\n"
+        "例：qbresearch show standards national-2017\n    qbresearch show evaluations national-2017\n"
+        "    qbresearch show plans x-county-2026\n    qbresearch show sources",
     )
     parser.add_argument("what", choices=tuple(SHOWN), metavar="内容", help="、".join(SHOWN))
     parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称；笔记本与批次没有细目，只核对有没有")
@@ -198,7 +184,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     from qbresearch.raw.sources import list_sources, open_source, verify_source
     from qbresearch.rules.columns import list_tables, load_table
     from qbresearch.rules.designs import list_designs, load_design
+    from qbresearch.rules.evaluations import check_evaluations
     from qbresearch.rules.layouts import list_layouts, load_layout
+    from qbresearch.rules.plans import list_plans, load_plan
     from qbresearch.rules.settings import load_settings
     from qbresearch.rules.standards import check_standards
     from qbresearch.rules.works import load_works
@@ -212,9 +200,10 @@ def _verify(arguments: argparse.Namespace) -> int:
         load_design(design)
     for layout in list_layouts():
         load_layout(layout)
-    standards = check_standards()
+    standards, evaluations = check_standards(), check_evaluations()
+    plans = [load_plan(plan, project.plans) for plan in list_plans(project.plans)]
     print(
-        f"规则文件完好：{len(standards)} 个标准或指标集，{len(list_tables())} 个列约定，{len(list_designs())} 个关联设计，"
+        f"规则文件完好：{len(standards)} 个标准或指标集，{len(evaluations)} 套督导评估条目，{len(plans)} 份规划，{len(list_tables())} 个列约定，{len(list_designs())} 个关联设计，"
         f"{len(load_settings())} 个分析设定，{len(list_layouts())} 种版式，{len(load_works())} 条文献。"
     )
     found, faulty = 0, False
@@ -285,7 +274,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _refusal_row(error: InputError, source_id: str) -> pd.DataFrame:
     """A source that was refused as a whole, as a row of the list of problems."""
-    from qbresearch.raw.reading import Problems
+    from qbresearch.raw.problems import Problems
 
     problems = Problems(error.where)
     problems.add("—", "—", "—", f"{error.problem}：{error.found}", error.expected, error.fix)
@@ -316,89 +305,6 @@ def _save_problems(problems: pd.DataFrame, path: Path) -> None:
         workbook.save(buffer)
     write_bytes(path, buffer.getvalue())
     print(f"全部 {len(problems)} 处问题已存入 {path}")
-
-
-def _assess(arguments: argparse.Namespace) -> int:
-    from qbresearch.exhibits import sentences
-    from qbresearch.results.resources.attainment import assess
-    from qbresearch.results.resources.indicators import compute_indicators
-    from qbresearch.results.resources.needs import sum_shortfalls
-    from qbresearch.results.resources.parts import stage_parts
-    from qbresearch.rules.standards import load_standard, school_year_start
-
-    schools, contract, names = _read_for_assessment(arguments)
-    years = sorted(int(y) for y in schools["school_year"].dropna().unique())
-    if not years:
-        raise InputError(
-            "表里没有学校", where=str(arguments.file or arguments.source), found="0 行", expected="至少一所学校",
-            fix="填好后再判定",
-        )
-    year = arguments.year if arguments.year is not None else years[-1]
-    check_choice(year, years, name="学年", where="数据")
-    standard = load_standard(arguments.standard, on=school_year_start(year))
-    table = compute_indicators(stage_parts(schools[schools["school_year"] == year], standard, contract), standard)
-    if arguments.stage:
-        table = table.for_stage(arguments.stage)
-    result = assess(table)
-    if arguments.json:
-        print(json.dumps(plain(result.to_dict()), ensure_ascii=False, indent=1))
-        return EXIT_DONE
-    cvs, needs = result.dispersion_table(), sum_shortfalls(result)
-    print(f"{standard.label_zh}（{standard.document}）")
-    unit = ["county_code", "stage"]
-    for key, county in result.county_table().set_index(unit, drop=False).iterrows():
-        place = f"{names.get(key[0], key[0])}{year}—{year + 1} 学年{standard.stage(key[1]).label_zh}"
-        one_cvs, one_needs = (
-            frame[frame["county_code"].eq(key[0]) & frame["stage"].eq(key[1])] for frame in (cvs, needs)
-        )
-        rule = standard.rules.get("school_min_met")
-        unverified = rule is not None and rule.citation.status == "unverified"
-        print("\n" + sentences.verdict_sentence(county, place=place, rule_unverified=unverified))
-        print("  " + sentences.dispersion_sentence(one_cvs, place="差异系数", decimals=standard.decimals("cv_decimals")))
-        if len(one_needs):
-            print("  " + sentences.shortfall_sentence(one_needs, place="缺口"))
-    for caution in standard.unverified():
-        print(f"\n注意：{caution}。")
-    return EXIT_DONE
-
-
-def _read_for_assessment(arguments: argparse.Namespace) -> tuple[pd.DataFrame, Any, dict[str, str]]:
-    """Schools, contract and county names, from a file or from processed data."""
-    from qbresearch.processed.store import load_processed
-    from qbresearch.raw.checks import check_table
-    from qbresearch.raw.reading import ERROR, read_file
-    from qbresearch.rules.columns import load_table
-
-    if arguments.file is None:
-        if not arguments.source:
-            raise InputError(
-                "没有说明判定什么", where="qbresearch assess", found="既没有文件，也没有 --source",
-                expected="一个文件，或 --source 来源 --county 代码", fix="例：qbresearch assess 我县2024学年.xlsx",
-            )
-        data = load_processed(find_project(arguments.project), arguments.source, county_code=arguments.county)
-        return data.frame, data.contract, data.county_names()
-    given = [f"--{name}" for name in ("source", "county") if getattr(arguments, name)]
-    if given:
-        raise InputError(
-            "同时给了文件和数据来源", where="qbresearch assess", found=f"{arguments.file.name} 与 {'、'.join(given)}",
-            expected="一个文件，或 --source 来源 --county 代码", fix=f"去掉 {'、'.join(given)}，或去掉文件",
-        )
-    if not arguments.file.exists():
-        raise InputError("找不到文件", where=str(arguments.file), found="没有这个文件", expected=".xlsx 或 .csv", fix="核对路径")
-    contract = load_table("school")
-    read = read_file(arguments.file, contract)
-    import pandas as pd
-
-    problems = pd.concat([read.problems, check_table(read.table, contract)], ignore_index=True)
-    if len(problems):
-        print_frame(problems, ["sheet", "row", "column", "level", "found", "expected", "fix"], stream=sys.stderr)
-    if (problems["level"] == ERROR).any():
-        raise InputError(
-            "文件有错误，先改正再判定", where=arguments.file.name, found=f"{int((problems['level'] == ERROR).sum())} 处错误",
-            expected="没有“错误”级的问题", fix="按上表逐处改正",
-        )
-    names = dict(read.table[["county_code", "county_name"]].drop_duplicates().itertuples(index=False))
-    return read.table, contract, names
 
 
 def _show(arguments: argparse.Namespace) -> int:

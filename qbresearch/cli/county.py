@@ -17,6 +17,7 @@ from qbresearch.processed.store import ProcessedTable, load_processed
 from qbresearch.project import Project
 from qbresearch.provenance import json_sha256
 from qbresearch.raw.sources import list_sources, open_source
+from qbresearch.rules.evaluations import has_evaluation
 from qbresearch.rules.standards import (
     Standard,
     latest_standard,
@@ -25,8 +26,7 @@ from qbresearch.rules.standards import (
     school_year_start,
 )
 
-NOTEBOOKS = ("10-data-check", "20-resource-balance", "30-attainment")
-STAGED = NOTEBOOKS[1:]
+CHECK, BALANCE, RESOURCES, WHOLE = "10-data-check", "20-resource-balance", "25-resource-attainment", "30-attainment"
 PREFERRED_STANDARD = "national-2017"
 _LISTED = 12
 _CHECKSUM = 6  # digits in the name of a folder
@@ -105,12 +105,12 @@ def find_county(wanted: str, counties: Sequence[CountyData]) -> CountyData:
         if fits:
             same_code = len({county.code for county in fits}) == 1
             raise InputError(
-                f"不止一个县符合“{wanted}”", where="qbresearch report", found=_list(fits), expected="恰好一个县",
+                f"不止一个县符合“{wanted}”", where="县", found=_list(fits), expected="恰好一个县",
                 fix=f"加 --source {fits[0].source_id} 指明数据来源" if same_code else f"写县区划代码，如 {fits[0].code}",
             )
     near = _nearest(wanted, counties)
     raise InputError(
-        "没有这个县", where="qbresearch report", found=wanted, expected=f"下列之一：{_list(near or counties)}",
+        "没有这个县", where="县", found=wanted, expected=f"下列之一：{_list(near or counties)}",
         fix=f"是不是想写 {near[0].name}（{near[0].code}）？" if near else "写县区划代码、县名或县名的一部分",
     )
 
@@ -199,10 +199,12 @@ def county_batch(
     }
     if language != CHINESE:
         asked["language"] = language
-    grids = [Grid(0, NOTEBOOKS[0], dict(asked))]
     # A set of indicators without thresholds judges no school, so there is no attainment to report.
-    staged = STAGED if latest_standard(standard_id).kind == "evaluation" else STAGED[:1]
-    grids += [Grid(index, name, {**asked, "stage": list(stages)}) for index, name in enumerate(staged, 1)]
+    staged = (BALANCE, RESOURCES) if latest_standard(standard_id).kind == "evaluation" else (BALANCE,)
+    runs = [(CHECK, asked), *((name, {**asked, "stage": list(stages)}) for name in staged)]
+    if whole and has_evaluation(standard_id):
+        runs.append((WHOLE, asked))
+    grids = [Grid(index, name, dict(parameters)) for index, (name, parameters) in enumerate(runs)]
     content = [[grid.notebook, grid.parameters] for grid in grids]
     return Batch(
         id=identifier,

@@ -22,6 +22,40 @@ def show_standards(arguments: argparse.Namespace) -> None:
         print(f"{standard.id:18} {standard.label_zh}；{len(standard.indicators)} 项指标，配套列约定 {standard.table}")
 
 
+def show_evaluations(arguments: argparse.Namespace) -> None:
+    from qbresearch.rules.evaluations import latest_evaluation, list_evaluations
+
+    if arguments.name:
+        evaluation = latest_evaluation(arguments.name)
+        print(f"{evaluation.label_zh}（{evaluation.document}）")
+        print_frame(evaluation.tidy(), ["entry", "value", "unit", "status", "quote", "source", "remark"])
+        return
+    for evaluation in map(latest_evaluation, list_evaluations()):
+        print(f"{evaluation.id:18} {evaluation.label_zh}；{len(evaluation.items)} 个条目，{len(evaluation.options)} 处可选口径")
+
+
+def show_plans(arguments: argparse.Namespace) -> None:
+    from qbresearch.rules.evaluations import latest_evaluation
+    from qbresearch.rules.overlays import explain
+    from qbresearch.rules.plans import list_plans, load_plan
+    from qbresearch.rules.standards import latest_standard
+
+    folder = find_project(arguments.project).plans
+    if arguments.name:
+        use = load_plan(arguments.name, folder)
+        print(f"{use.label_zh}（{use.plan.document}）" + (f"；{use.note}" if use.note else ""))
+        told = explain(use, latest_evaluation(use.plan.evaluation), latest_standard(use.plan.evaluation))
+        for row in told.itertuples():
+            print(f"{row.entry}：{row.sentence}" + (f"（{row.remark}）" if row.remark else ""))
+            print(f"    规划 {row.clause}“{row.quote}”（{row.status}）")
+            if row.base_quote:
+                print(f"    标准 {row.base_clause}“{row.base_quote}”（{row.base_source}）")
+        return
+    for use in (load_plan(plan_id, folder) for plan_id in list_plans(folder)):
+        told = f"套用 {use.plan.id}" if use.id != use.plan.id else f"{use.plan.place}，{len(use.plan.targets)} 个目标"
+        print(f"{use.id:18} {use.label_zh}；{told}" + ("；模拟数据" if use.simulated else ""))
+
+
 def show_tables(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
@@ -118,6 +152,8 @@ def show_files(folder: str, pattern: str, what: str) -> Any:
 
 SHOWN = {
     "standards": show_standards,
+    "evaluations": show_evaluations,
+    "plans": show_plans,
     "tables": show_tables,
     "designs": show_designs,
     "settings": show_settings,

@@ -74,14 +74,10 @@ def _plan_named(project: Project, name: str) -> Plan:
 
 def _plan(project: Project, batch: Batch) -> Plan:
     from qbresearch.batches.batch import plan_batch
-    from qbresearch.processed.store import DataIndex
-    from qbresearch.rules.designs import load_design
-    from qbresearch.rules.standards import standard_sha256
+    from qbresearch.processed.data_index import DataIndex
+    from qbresearch.rules.rule_index import RuleIndex
 
-    return plan_batch(
-        batch, project, DataIndex(project), rules_sha256=standard_sha256,
-        design_sources=lambda name: load_design(name).sources,
-    )
+    return plan_batch(batch, project, DataIndex(project), RuleIndex(project.plans))
 
 
 def _run_plan(plan: Plan, arguments: argparse.Namespace) -> BatchResult:

@@ -1,4 +1,4 @@
-"""Typed pieces of a report: opening, table, figure, equation, finding, record.
+"""Typed pieces of a report: opening, table, figure, equation, finding, absence, record.
 
 A notebook cell that ends in a block shows it as ordinary HTML or PNG in JupyterLab and carries, beside that, the
 same content as data under a private MIME type. Publishing reads the data and never scrapes the HTML.
@@ -174,6 +174,25 @@ class FindingBlock(_Block):
 
     def to_html(self) -> str:
         return f"<p>{html.escape(self.text)}</p>"
+
+    def to_text(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentBlock(_Block):
+    """Takes the place of an exhibit there is nothing for; ``text`` says why.
+
+    A notebook shows the reason. A report leaves out the text cell above that announces the exhibit, if all that stands
+    below that cell is absent.
+    """
+
+    kind: ClassVar[str] = "absent"
+    id: str
+    text: str
+
+    def to_html(self) -> str:
+        return f"<p><small>{html.escape(self.text)}</small></p>"
 
     def to_text(self) -> str:
         return self.text

@@ -26,7 +26,8 @@ from qbresearch.provenance import (
     write_json,
 )
 from qbresearch.raw.checks import check_table
-from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS, Problems, read_file
+from qbresearch.raw.problems import ERROR, PROBLEM_COLUMNS, Problems
+from qbresearch.raw.reading import read_file
 from qbresearch.raw.sources import PASSPORT, Source, open_source, verify_source
 from qbresearch.rules.columns import load_table
 

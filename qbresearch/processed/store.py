@@ -14,7 +14,7 @@ from qbresearch.errors import InputError, check_choice
 from qbresearch.language import CHINESE, current_language
 from qbresearch.project import Project
 from qbresearch.provenance import code_sha256, file_sha256
-from qbresearch.raw.reading import PROBLEM_COLUMNS
+from qbresearch.raw.problems import PROBLEM_COLUMNS
 from qbresearch.raw.sources import PASSPORT, open_source
 from qbresearch.rules.columns import TableContract, load_table
 
@@ -142,7 +142,8 @@ def why_outdated(project: Project, provenance: TableProvenance) -> str:
     return "" if code_sha256() == recipe.code_sha256 else "程序或规则文件在处理之后改过"
 
 
-def _refuse_outdated(project: Project, provenance: TableProvenance) -> TableProvenance:
+def refuse_outdated(project: Project, provenance: TableProvenance) -> TableProvenance:
+    """The provenance itself; :class:`InputError` if what the table rests on has changed since."""
     if changed := why_outdated(project, provenance):
         raise InputError(
             "处理好的表已经过期", where=f"data/processed/{provenance.source}", found=changed,
@@ -166,7 +167,7 @@ def require_built(project: Project, source_id: str) -> TableProvenance:
             found="没有处理好的表" if provenance is None else "table.parquet 被改动或删除",
             expected="由 data/raw 生成、未经改动的表", fix=f"运行 qbresearch build {source_id}",
         )
-    return _refuse_outdated(project, provenance)
+    return refuse_outdated(project, provenance)
 
 
 def load_processed(project: Project, source_id: str, *, county_code: str | None = None) -> ProcessedTable:
@@ -190,31 +191,3 @@ def load_processed(project: Project, source_id: str, *, county_code: str | None 
         filters = [("county_code", "==", county_code)]
     frame = pd.read_parquet(table_path(project, source_id), filters=filters)
     return ProcessedTable(frame, contract, provenance)
-
-
-@dataclass(frozen=True, slots=True)
-class DataIndex:
-    """Answers what a batch asks about the data before it runs anything."""
-
-    project: Project
-
-    def sources(self) -> tuple[str, ...]:
-        """Ids of the built sources."""
-        return list_built(self.project)
-
-    def counties(self, source_id: str) -> tuple[str, ...]:
-        """County codes a source holds."""
-        return tuple(self._provenance(source_id).counties)
-
-    def years(self, source_id: str, county_code: str) -> tuple[int, ...]:
-        """School years a county has rows for."""
-        return tuple(self._provenance(source_id).years.get(county_code, ()))
-
-    def slice_sha256(self, source_id: str, county_code: str | None) -> str:
-        """Checksum of the rows a job reads: one county's (empty if it has none), or (``None``) the whole table's."""
-        provenance = self._provenance(source_id)
-        return provenance.content_sha256 if county_code is None else provenance.counties.get(county_code, "")
-
-    def _provenance(self, source_id: str) -> TableProvenance:
-        check_choice(source_id, self.sources(), name="数据来源", where="data/processed")
-        return _refuse_outdated(self.project, read_provenance(self.project, source_id))

@@ -63,7 +63,7 @@ def _facts(sections: Sequence[Section]) -> list[tuple[str, str, str]]:
 
 
 def _parameters(sections: Sequence[Section], stages: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    return _gathered((s, list(_parameter_pairs(s, stages))) for s in sections)
+    return _gathered((s, list(_parameter_pairs(s, stages))) for s in sections if s.begins)
 
 
 def _parameter_pairs(section: Section, stages: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -84,6 +84,7 @@ def parameter_labels() -> dict[str, str]:
         "standard_id": say("标准"),
         "group_by": say("分组变量"),
         "design_id": say("关联设计"),
+        "plan_id": say("规划"),
         "subject": say("学科"),
         "grade": say("年级"),
         "permutations": say("置换次数"),
@@ -94,7 +95,7 @@ def parameter_labels() -> dict[str, str]:
 
 
 def _runs(sections: Sequence[Section]) -> Iterator[tuple[Any, ...]]:
-    for section in sections:
+    for section in filter(lambda s: s.begins, sections):
         used = say("未采用") if section.refusal else say("已采用")
         yield section.number, section.job["notebook"], used, section.job.get("key") or ABSENT
 

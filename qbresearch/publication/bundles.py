@@ -15,6 +15,7 @@ from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import (
     BLOCK_MIME,
     TONES,
+    AbsentBlock,
     EquationBlock,
     FigureBlock,
     FindingBlock,
@@ -24,9 +25,10 @@ from qbresearch.exhibits.blocks import (
 )
 from qbresearch.publication.references import unresolved
 
-Block = OpeningBlock | TableBlock | FigureBlock | EquationBlock | FindingBlock | RecordBlock
+Block = OpeningBlock | TableBlock | FigureBlock | EquationBlock | FindingBlock | AbsentBlock | RecordBlock
 _BLOCKS = {
-    block.kind: block for block in (OpeningBlock, TableBlock, FigureBlock, EquationBlock, FindingBlock, RecordBlock)
+    block.kind: block
+    for block in (OpeningBlock, TableBlock, FigureBlock, EquationBlock, FindingBlock, AbsentBlock, RecordBlock)
 }
 _BLOCK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _PNG_START = b"\x89PNG\r\n\x1a\n"

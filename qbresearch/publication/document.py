@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import (
     BLOCK_MIME,
+    AbsentBlock,
     EquationBlock,
     FigureBlock,
     FindingBlock,
@@ -70,6 +71,8 @@ STAGE_KEYS = (
     "schools_met", "largest_cv", "largest_cv_label", "cv_over_cap", "indicators", "rule_unverified", "row", "counter",
 )
 RESOURCES, CROSS_COUNTY = "resources", "cross-county"
+WHOLE_REPORTS = ("plan-progress", "county-research-report", "prefecture")
+"""Kinds of which one notebook is the whole report: its highest headings are the report's sections."""
 HIDDEN_TAG = "remove-cell"
 LANGUAGE_TAG = "lang-"
 _SHORTEST_TITLE = 4
@@ -88,6 +91,9 @@ def topics() -> dict[str, str]:
         CROSS_COUNTY: say("义务教育资源配置县际比较"),
         "quality-monitoring": say("义务教育质量监测结果研究报告"),
         "resource-quality-link": say("学校资源配置与学业成绩关联研究"),
+        "plan-progress": say("义务教育优质均衡规划进展研究"),
+        "county-research-report": say("关于县域义务教育优质均衡发展的研究报告"),
+        "prefecture": say("市域义务教育优质均衡推进研究报告"),
     }
 
 
@@ -98,6 +104,9 @@ def kind_labels() -> dict[str, str]:
         CROSS_COUNTY: say("县际比较"),
         "quality-monitoring": say("质量监测"),
         "resource-quality-link": say("资源与质量的关联"),
+        "plan-progress": say("规划进展"),
+        "county-research-report": say("县域研究报告"),
+        "prefecture": say("市域推进"),
     }
 
 
@@ -107,6 +116,9 @@ def _keywords(kind: str) -> tuple[str, ...]:
         CROSS_COUNTY: (say("义务教育"), say("优质均衡"), say("县际比较"), say("校际差异系数")),
         "quality-monitoring": (say("义务教育质量监测"), say("校际差异率"), say("组内相关系数"), say("多层模型")),
         "resource-quality-link": (say("资源配置"), say("学业质量"), say("多层模型"), say("稳健性检验")),
+        "plan-progress": (say("义务教育"), say("优质均衡"), say("规划"), say("进展监测")),
+        "county-research-report": (say("义务教育"), say("优质均衡"), say("督导评估"), say("县域研究")),
+        "prefecture": (say("义务教育"), say("优质均衡"), say("市域推进"), say("进展监测")),
     }
     return known.get(kind, ())
 
@@ -134,14 +146,14 @@ def error_cell(notebook: NotebookNode) -> int | None:
     return None
 
 
-def is_linked(job: Mapping[str, Any]) -> bool:
-    """Whether a job studies results beside resources: such a study is a report of its own."""
-    return "design_id" in job["parameters"]
+def is_own_study(job: Mapping[str, Any]) -> bool:
+    """Whether a job is a report of its own: results beside resources, or a county beside a plan."""
+    return "design_id" in job["parameters"] or bool(job["parameters"].get("plan_id"))
 
 
 def report_kind(job: Mapping[str, Any]) -> str:
     """The kind of the report a job belongs to: resources of a county, cross-county, or its notebook's own study."""
-    if is_linked(job):
+    if is_own_study(job):
         return re.sub(r"^[0-9]+-", "", Path(str(job["notebook"])).stem)
     return RESOURCES if job["parameters"].get("county_code") else CROSS_COUNTY
 
@@ -200,7 +212,8 @@ def _document(
     cover: Mapping[str, Any],
 ) -> Document:
     numbering = Numbering(Citations(load_works(), edition=edition if report_language(parts[0].job) == CHINESE else LATIN_EDITION))
-    sections = tuple(_section(part, index, numbering) for index, part in enumerate(parts, start=1))
+    whole = len(parts) == 1 and report_kind(parts[0].job) in WHOLE_REPORTS
+    sections = tuple(section for index, part in enumerate(parts, start=1) for section in _sections(part, index, numbering, whole))
     shown = [section for section in sections if section.opening is not None]
     if not shown:
         raise ValueError("a report needs at least one part with a notebook")
@@ -313,8 +326,9 @@ def _topic(kind: str, sections: Sequence[Section], stages: Sequence[Mapping[str,
 
 def _common_title(sections: Sequence[Section]) -> str:
     """What the sections' titles have in common at their end (``小学县际比较``, ``初中县际比较``: ``县际比较``)."""
-    common = commonprefix([section.title[::-1] for section in sections])[::-1]
-    return common if len(common) >= _SHORTEST_TITLE else sections[0].title
+    titles = [section.opening.title if section.opening else section.title for section in sections]
+    common = commonprefix([title[::-1] for title in titles])[::-1]
+    return common if len(common) >= _SHORTEST_TITLE else titles[0]
 
 
 def _stage_names(sections: Iterable[Section]) -> dict[str, str]:
@@ -323,15 +337,17 @@ def _stage_names(sections: Iterable[Section]) -> dict[str, str]:
     return stage_labels() | {str(r["stage"]): str(r["stage_label"]) for r in records if r.get("stage") and r.get("stage_label")}
 
 
-# one notebook, one section
+# one notebook, one section, unless it is the whole report
 
 
-def _section(part: Part, index: int, numbering: Numbering) -> Section:
+def _sections(part: Part, index: int, numbering: Numbering, whole: bool) -> Iterator[Section]:
+    """The sections a notebook makes; ``opening`` and ``records`` go with the first."""
     number, anchor = section_number(index), f"sec-{index}"
     if part.notebook is None:
-        return Section(number, anchor, part.heading, part.job, refusal=part.refusal)
+        yield Section(number, anchor, part.heading, part.job, refusal=part.refusal)
+        return
     name = str(part.job["name"])
-    raw = list(_raw_items(part.notebook, name, report_language(part.job)))
+    raw = list(_present(_raw_items(part.notebook, name, report_language(part.job))))
     openings = [content for _, content in raw if isinstance(content, OpeningBlock)]
     if len(openings) != 1:
         raise InputError(
@@ -343,9 +359,33 @@ def _section(part: Part, index: int, numbering: Numbering) -> Section:
         )
     places = _number_exhibits(raw, numbering)
     resolver = Resolver({key: reference for key, (reference, _) in places.items()}, numbering)
-    items = tuple(_numbered_headings(_items(raw, places, resolver), index, anchor))
+    items = list(_items(raw, places, resolver))
     records = tuple(content for _, content in raw if isinstance(content, RecordBlock))
-    return Section(number, anchor, openings[0].title, part.job, items, openings[0], records)
+    if not whole:
+        numbered = tuple(_numbered_headings(items, index, anchor))
+        yield Section(number, anchor, openings[0].title, part.job, numbered, openings[0], records)
+        return
+    for at, (title, below) in enumerate(_chapters(items, openings[0].title), start=1):
+        numbered, first = tuple(_numbered_headings(below, at, f"sec-{at}")), at == 1
+        yield Section(
+            section_number(at), f"sec-{at}", title, part.job, numbered, openings[0] if first else None, records if first else ()
+        )
+
+
+def _chapters(items: Sequence[Item], title: str) -> list[tuple[str, list[Item]]]:
+    """Items by the highest heading above them; what stands before the first heading goes below it."""
+    top = min((item.depth for item in items if isinstance(item, Heading)), default=0)
+    chapters: list[tuple[str, list[Item]]] = []
+    before: list[Item] = []
+    for item in items:
+        if isinstance(item, Heading) and item.depth == top:
+            chapters.append((item.text, before))
+            before = []
+        elif chapters:
+            chapters[-1][1].append(item)
+        else:
+            before.append(item)
+    return chapters or [(title, before)]
 
 
 def _raw_items(notebook: NotebookNode, name: str, language: str) -> Iterator[tuple[Place, Block | list[Token]]]:
@@ -367,6 +407,27 @@ def _raw_items(notebook: NotebookNode, name: str, language: str) -> Iterator[tup
             if BLOCK_MIME in bundle:
                 titled = True
                 yield place, read_block(bundle, place)
+
+
+def _present(raw: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
+    """What is left when text cells go that only announce what is absent; a heading stays while text follows below it."""
+    groups: list[list[tuple[Place, Any]]] = [[]]
+    for place, content in raw:
+        if isinstance(content, list):
+            groups.append([])
+        groups[-1].append((place, content))
+    for group, following in zip(groups, [*groups[1:], []], strict=True):
+        blocks = [content for _, content in group if not isinstance(content, list)]
+        if not blocks or not all(isinstance(block, AbsentBlock) for block in blocks):
+            yield from (pair for pair in group if not isinstance(pair[1], AbsentBlock))
+        elif following and not _begins_with_heading(following) and _begins_with_heading(group):
+            place, tokens = group[0]
+            yield place, tokens[:1]
+
+
+def _begins_with_heading(group: Sequence[tuple[Place, Any]]) -> bool:
+    tokens = group[0][1] if group else None
+    return isinstance(tokens, list) and bool(tokens) and tokens[0]["type"] == "heading"
 
 
 def _check_language(notebook: NotebookNode, name: str, language: str) -> None:

@@ -186,7 +186,7 @@ Item = Heading | Paragraph | ItemList | Quotation | Verbatim | Equation | Exhibi
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One notebook of the report; ``refusal`` says why it has no content, if it has none."""
+    """One notebook of the report, or a part of the only one; ``refusal`` says why it has no content, if it has none."""
 
     number: str
     anchor: str
@@ -196,6 +196,11 @@ class Section:
     opening: OpeningBlock | None = None
     records: tuple[RecordBlock, ...] = ()
     refusal: str = ""
+
+    @property
+    def begins(self) -> bool:
+        """Whether a notebook begins here; the further parts of one have neither opening nor refusal."""
+        return self.opening is not None or bool(self.refusal)
 
     @property
     def heading(self) -> str:
@@ -262,7 +267,11 @@ class Document:
     @property
     def summary(self) -> tuple[Finding, ...]:
         """The key findings, each once: stage by stage, verdicts (the later notebook) before what they rest on."""
-        ordered = sorted(reversed(self.sections), key=lambda section: section_order(section.job)[1:3])
+        notebooks: dict[str, list[Section]] = {}
+        for section in self.sections:
+            notebooks.setdefault(str(section.job["name"]), []).append(section)
+        latest = [section for sections in reversed(notebooks.values()) for section in sections]
+        ordered = sorted(latest, key=lambda section: section_order(section.job)[1:3])
         items = (item for section in ordered for item in section.items)
         return tuple(dict.fromkeys(item for item in items if isinstance(item, Finding) and item.key))
 

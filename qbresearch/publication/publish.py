@@ -303,7 +303,7 @@ def _write_one(task: _Task, style: _Style) -> dict[str, Any]:
 def _report_entry(
     slug: str, document: Document, missing: Sequence[Mapping[str, str]], files: Mapping[str, Any]
 ) -> dict[str, Any]:
-    used = [section.job for section in document.sections if not section.refusal]
+    used = [section.job for section in document.sections if section.opening is not None]
     return {
         "slug": slug,
         "files": dict(files),

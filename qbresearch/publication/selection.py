@@ -40,7 +40,7 @@ _LONGEST_MESSAGE = 120
 class ReportKey:
     """What makes two jobs belong to the same report; a cross-county report holds all years of its source.
 
-    Verdicts by different standards never share a report: its first page states one of them.
+    Verdicts by different standards, or beside different plans, never share a report: its first page states one.
     """
 
     source_id: str
@@ -48,13 +48,14 @@ class ReportKey:
     school_year: str
     kind: str
     standard_id: str
+    plan_id: str
     language: str
 
     def slug(self, *, by_standard: bool = False) -> str:
         """The report's file name without its ending; ``by_standard`` where another standard would have the same."""
         kind = "" if self.kind == "resources" or (self.kind == "cross-county" and not self.county_code) else self.kind
         language = "" if self.language == CHINESE else self.language
-        pieces = (self.source_id, self.county_code or "cross-county", self.school_year, kind, self.standard_id if by_standard else "", language)
+        pieces = (self.source_id, self.county_code or "cross-county", self.school_year, kind, self.plan_id, self.standard_id if by_standard else "", language)
         return re.sub(r"[^a-z0-9_-]+", "-", "-".join(filter(None, pieces)).lower()).strip("-")
 
 
@@ -63,7 +64,8 @@ def report_key(job: Job) -> ReportKey:
     asked, kind = job["parameters"], report_kind(job)
     source, county, year = (str(asked.get(n, "")) for n in ("source_id", "county_code", "school_year"))
     year = "" if kind == "cross-county" else year
-    return ReportKey(source, county, year, kind, str(asked.get("standard_id", "")), report_language(job))
+    standard, plan = (str(asked.get(name, "")) for name in ("standard_id", "plan_id"))
+    return ReportKey(source, county, year, kind, standard, plan, report_language(job))
 
 
 def reports_of(jobs: Iterable[Job]) -> list[tuple[str, ReportKey, list[Job]]]:

@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from qbresearch.raw.sheets import Cell
@@ -16,6 +17,9 @@ HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+?[0-9]+")
 YEAR = re.compile(r"([0-9]{4})(?:\s*[-—–~至/]{1,2}\s*([0-9]{4}|[0-9]{2}))?\s*(?:学年|年)?(?:度)?")
+DAY = re.compile(r"([0-9]{4})(?:([-/])([0-9]{1,2})(?:\2([0-9]{1,2}))?|年([0-9]{1,2})月(?:([0-9]{1,2})日)?)")
+# Parts of a number format that are text and no code for day or month: "日", \日, [$-804].
+FORMAT_TEXT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 EXCEL_ERROR = re.compile(r"#(?:[A-Z]+[!?]|DIV/0!|N/A)")
 # Unit of a column to the factors for "85%" typed and for a number that Excel shows as a percentage.
 PERCENT_FACTORS = {"%": (1.0, 100.0), "1": (0.01, 1.0)}
@@ -75,6 +79,8 @@ def read_cell(cell: Cell, column: Column, factor: float) -> tuple[Any, Fault | N
         return _choice(text, column)
     if column.kind == "year":
         return _year(text, column)
+    if column.kind == "date":
+        return _date(cell, text, column)
     if column.is_number:
         return _number(cell, text, column, factor)
     if isinstance(cell.value, bool) or not isinstance(cell.value, (str, int, float)):
@@ -106,17 +112,55 @@ def _choice(text: str, column: Column) -> tuple[Any, Fault | None]:
     for choice in column.choices:
         if text == choice.id or text in {plain_text(label) for label in choice.labels}:
             return choice.id, None
-    labels = "、".join(choice.labels[0] for choice in column.choices)
-    return MISSING, Fault(f"下列之一：{labels}", "从下拉列表中选一个")
+    return MISSING, Fault(f"下列之一：{'、'.join(column.offered)}", "从下拉列表中选一个")
 
 
 def _year(text: str, column: Column) -> tuple[Any, Fault | None]:
     match = YEAR.fullmatch(text)
     year = int(match[1]) if match else 0
-    follows = match is not None and (match[2] is None or str(year + 1).endswith(match[2]))
+    spans = column.name == "school_year"
+    follows = match is not None and (match[2] is None or (spans and str(year + 1).endswith(match[2])))
     if follows and column.min <= year <= column.max:
         return year, None
-    return MISSING, Fault("四位年份，如 2024 或 2024—2025 学年", "写学年开始的那一年")
+    if spans:
+        return MISSING, Fault("四位年份，如 2024 或 2024—2025 学年", "写学年开始的那一年")
+    return MISSING, Fault(f"四位年份，如 2024（{_short(column.min)} 至 {_short(column.max)}）", "写一个年份，不写起止")
+
+
+def _date(cell: Cell, text: str, column: Column) -> tuple[Any, Fault | None]:
+    """A day as 2024-06-30, or a month as 2024-06 where the day is not known; nothing is completed or guessed."""
+    expected = f"日期，如 2024-06-30、2024/6/30、2024年6月30日；只知道月份写 2024-06（{_short(column.min)} 至 {_short(column.max)} 年）"
+    year = month = day = None
+    if isinstance(cell.value, (date, datetime)):
+        shown = FORMAT_TEXT.sub("", cell.number_format or "").lower()
+        if isinstance(cell.value, datetime) and (cell.value.hour, cell.value.minute, cell.value.second) != (0, 0, 0):
+            return MISSING, Fault(expected, "单元格里有钟点：只填日期，不填时间")
+        if "y" not in shown or "m" not in shown:
+            # Excel adds the current year to a typed 6/30 and the first of January to a year.
+            return MISSING, Fault(expected, "单元格没有显示年和月：把单元格设为文本格式，写全年、月、日")
+        # Excel keeps "2024-06" as the first of the month and shows the month only: that is all that was typed.
+        year, month, day = cell.value.year, cell.value.month, cell.value.day if "d" in shown else None
+    elif isinstance(cell.value, str) and (match := DAY.fullmatch(text)):
+        year, month, day = int(match[1]), int(match[3] or match[5]), match[4] or match[6]
+    if year is None or month is None:
+        return MISSING, Fault(expected, _why_no_date(cell, text))
+    try:
+        found = date(year, month, int(day or 1))
+    except ValueError:
+        return MISSING, Fault(expected, "日历上没有这一天，请核对月和日")
+    if not column.min <= year <= column.max:
+        return MISSING, Fault(expected, "年份不在允许的范围内，请核对")
+    return f"{found:%Y-%m-%d}" if day else f"{found:%Y-%m}", None
+
+
+def _why_no_date(cell: Cell, text: str) -> str:
+    if text in DASHES:
+        return "没有日期请留空"
+    if re.fullmatch(r"[0-9]{4}年?", text):
+        return "只写年份不够：至少写到月，如 2024-06"
+    if not isinstance(cell.value, str):
+        return "Excel 把它存成了数：把单元格设为文本格式后重填，如 2024-06-30"
+    return "年、月、日之间用“-”“/”或“年”“月”“日”，例如 2024-06-30"
 
 
 def _number(cell: Cell, text: str, column: Column, factor: float) -> tuple[Any, Fault | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qbresearch.raw.reading import NOTICE, PROBLEM_COLUMNS, Problems
+from qbresearch.raw.problems import NOTICE, PROBLEM_COLUMNS, Problems
 from qbresearch.rules.columns import Check, TableContract
 
 # What adding binary fractions may leave over; the cells of one row are compared unrounded.
@@ -26,7 +26,7 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
     -------
     DataFrame
         Problems with columns ``PROBLEM_COLUMNS``: empty required cells, repeated keys, sums that do not add up, parts
-        larger than their whole, implausible values per student, stages a school type does not teach, parents that
+        (one, or several together) larger than their whole, implausible values per student, stages a school type does not teach, parents that
         are unknown, are campuses themselves or do not teach what the campus teaches.
     """
     problems: list[tuple] = []
@@ -86,6 +86,14 @@ def _check_at_most(rows: pd.DataFrame, check: Check, contract: TableContract, fo
                   f"不大于{'＋'.join(contract.label(c) for c in check.of)} {whole[index]:.12g}", check.fix)
 
 
+def _check_at_least(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
+    # Parts that are missing could only add to the sum: counts and values are not negative.
+    parts = rows[list(check.of)].sum(axis=1, min_count=1)
+    for index, row in rows[rows[check.column] < parts - ADDING_ERROR].iterrows():
+        found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
+                  f"不小于{'＋'.join(contract.label(c) for c in check.of)} {parts[index]:.12g}", check.fix)
+
+
 def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     students = rows[list(check.of)].sum(axis=1, min_count=1)
     for name in check.of:
@@ -99,7 +107,7 @@ def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract
                   f"生均 {check.min:g} 至 {check.max:g} {unit}", check.fix, level=NOTICE)
 
 
-_CHECKS = {"sum": _check_sum, "at_most": _check_at_most, "per_student": _check_per_student}
+_CHECKS = {"sum": _check_sum, "at_most": _check_at_most, "at_least": _check_at_least, "per_student": _check_per_student}
 
 
 def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:

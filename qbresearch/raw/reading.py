@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from qbresearch.raw.cells import heading_text, plain_text, read_cell, shown_text
+from qbresearch.raw.joining import NAME, Mapped, SheetTable, column_letter, join_sheets
+from qbresearch.raw.problems import ERROR, NOTICE, Problems
 from qbresearch.raw.sheets import Cell, Sheet, open_sheets
 from qbresearch.rules.columns import Column, TableContract
 
-ERROR, NOTICE = "错误", "提示"
-PROBLEM_COLUMNS = ["file", "sheet", "row", "column", "level", "found", "expected", "fix"]
 TOTAL = re.compile(r"(\S{0,10}?)(合计|总计|共计|小计)(?:\(.*\))?:?")
 TOTAL_SEARCH_COLUMNS = 6
 NOTE_WORDS = ("注:", "注1", "说明:", "备注:", "填表", "填报", "审核", "负责人", "单位负责人", "制表", "联系", "统计负责人")
@@ -29,37 +28,16 @@ HEADING_SEARCH_ROWS = 20
 MIN_HEADINGS = 2
 # Half of the last digit of a total printed with two decimals.
 TOTAL_ROUNDING = 0.005
-LONGEST_SHOWN = 40
 MIN_NUMBERS_OF_SCHOOL = 2
-KEY, NAME = "school_code", "school_name"
-
-
-@dataclass(slots=True)
-class Problems:
-    """Collects what is wrong with a file, one row a cell, in the order found."""
-
-    file: str
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-
-    def add(
-        self, sheet: str, row: int | str, column: str, found: object, expected: str, fix: str, level: str = ERROR
-    ) -> None:
-        """Note one problem; ``row`` is the row as the spreadsheet numbers it, ``found`` is shown as it stands there."""
-        shown = shown_text(found).strip()
-        shown = shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "…"
-        self.rows.append((self.file, sheet, str(row), column, level, shown or "空白", expected, fix))
-
-    def frame(self) -> pd.DataFrame:
-        """All problems as a table with columns ``PROBLEM_COLUMNS``."""
-        return pd.DataFrame(self.rows, columns=PROBLEM_COLUMNS)
+KEY = "school_code"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
     """A file as read.
 
-    table : one row a school, contract column names and units; ``_file`` and ``_place`` (a :class:`Place`) say where
-        its cells stand.
+    table : one row a school (or whatever the contract says a row is), contract column names and units; ``_file`` and
+        ``_place`` (a :class:`~qbresearch.raw.joining.Place`) say where its cells stand.
     problems : columns ``PROBLEM_COLUMNS``; level 错误 blocks the build, 提示 does not.
     notes : texts of the rows that are neither schools nor totals.
     """
@@ -67,66 +45,6 @@ class ReadResult:
     table: pd.DataFrame
     problems: pd.DataFrame
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the cells of one school stand.
-
-    rows : sheet to row, the sheet that lists the school first.
-    columns : contract column to its sheet and spreadsheet letter.
-    reported : columns whose cell is among the problems of reading, with its text, so that one defect is not reported
-        twice.
-    """
-
-    rows: Mapping[str, int]
-    columns: Mapping[str, tuple[str, str]]
-    reported: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def first(self) -> tuple[str, int]:
-        """Sheet and row that list the school."""
-        return next(iter(self.rows.items()))
-
-    def at(self, column: str, label: str) -> tuple[str, int | str, str]:
-        """Sheet, row and words for a column's cell; the school's first row where no sheet has the column."""
-        sheet, letter = self.columns.get(column, (self.first[0], ""))
-        return sheet, self.rows.get(sheet, "—"), f"{letter} {label}".strip()
-
-    def has_cell(self, column: str) -> bool:
-        """Whether there is such a cell and nothing has been reported about it."""
-        return column in self.columns and self.columns[column][0] in self.rows and column not in self.reported
-
-
-@dataclass(frozen=True, slots=True)
-class _Mapped:
-    """A contract column found at a position of a sheet, with the factor to the contract's unit."""
-
-    column: Column
-    position: int
-    factor: float
-
-    @property
-    def letter(self) -> str:
-        return _letter(self.position)
-
-    @property
-    def words(self) -> str:
-        return f"{self.letter} {self.column.label_zh}"
-
-
-@dataclass(slots=True)
-class _SheetTable:
-    """The schools of one sheet: a frame of its columns plus ``_row`` and ``_reported`` (column to faulty text)."""
-
-    name: str
-    heading_row: int
-    mapped: list[_Mapped]
-    refused: set[str]
-    frame: pd.DataFrame
-
-    def words(self, column: str) -> str:
-        return next(m.words for m in self.mapped if m.column.name == column)
 
 
 def read_file(path: Path, contract: TableContract, *, name: str = "") -> ReadResult:
@@ -145,8 +63,8 @@ def read_file(path: Path, contract: TableContract, *, name: str = "") -> ReadRes
     Returns
     -------
     ReadResult
-        Sheets of one workbook are joined on the school code; a school that one sheet leaves out has missing values
-        there and is reported.
+        Sheets of one workbook are joined on the contract's ``join_key`` (the school code of the school table); a row
+        that one sheet leaves out has missing values there and is reported.
 
     Raises
     ------
@@ -168,7 +86,7 @@ def read_file(path: Path, contract: TableContract, *, name: str = "") -> ReadRes
         else:
             tables.append(_read_sheet(sheet, *found, contract, problems, notes))
     _report_unknown_sheets(unknown, tables, contract, problems)
-    table = _join(tables, contract, problems)
+    table = join_sheets(tables, contract, problems)
     _report_absent_columns(tables, contract, problems)
     for constant in contract.constants:
         table[constant.name] = constant.value
@@ -181,7 +99,7 @@ def _first_text(sheet: Sheet) -> str:
 
 
 def _report_unknown_sheets(
-    unknown: list[tuple[str, str]], tables: list[_SheetTable], contract: TableContract, problems: Problems
+    unknown: list[tuple[str, str]], tables: list[SheetTable], contract: TableContract, problems: Problems
 ) -> None:
     """Sheets without headings: a cover page beside tables that were read is only noticed."""
     headings = "一行表头：" + "、".join([next(iter(c.headings)) for c in contract.columns][:6]) + " 等"
@@ -193,8 +111,8 @@ def _report_unknown_sheets(
 
 
 def _read_sheet(
-    sheet: Sheet, heading_row: int, mapped: list[_Mapped], contract: TableContract, problems: Problems, notes: list[str]
-) -> _SheetTable:
+    sheet: Sheet, heading_row: int, mapped: list[Mapped], contract: TableContract, problems: Problems, notes: list[str]
+) -> SheetTable:
     mapped, refused = _check_headings(sheet, heading_row, mapped, contract, problems)
     records, totals, remarks = [], [], []
     for number, row in enumerate(sheet.rows[heading_row + 1 :], heading_row + 2):
@@ -208,25 +126,25 @@ def _read_sheet(
     frame = pd.DataFrame(records, columns=[m.column.name for m in mapped] + ["_row", "_reported"], dtype=object)
     for number, row in remarks:
         notes.append(" ".join(text for c in row if (text := shown_text(c.value).strip())))
-        _report_remark(row, number, sheet.name, mapped, frame["_row"], problems)
+        _report_remark(row, number, sheet.name, mapped, frame["_row"], contract, problems)
     for number, row in totals:
         group = _rows_of_total(frame, row, number, [n for n, _ in totals])
         _check_total(frame, group, row, number, sheet.name, mapped, problems)
-    return _SheetTable(sheet.name, heading_row + 1, mapped, refused, frame)
+    return SheetTable(sheet.name, heading_row + 1, mapped, refused, frame)
 
 
-def _find_headings(sheet: Sheet, contract: TableContract) -> tuple[int, list[_Mapped]] | None:
+def _find_headings(sheet: Sheet, contract: TableContract) -> tuple[int, list[Mapped]] | None:
     """The row in which most contract headings stand, and where each column is."""
     headings = {
         heading_text(text): (column, factor)
         for column in contract.columns
         for text, factor in (*column.headings.items(), *((u, 1.0) for u in column.unit_required))
     }
-    best: tuple[int, list[_Mapped]] | None = None
+    best: tuple[int, list[Mapped]] | None = None
     for index, row in enumerate(sheet.rows[:HEADING_SEARCH_ROWS]):
         texts = [heading_text(cell.value) for cell in row]
         mapped = [
-            _Mapped(headings[t][0], position, headings[t][1]) for position, t in enumerate(texts) if t in headings
+            Mapped(headings[t][0], position, headings[t][1]) for position, t in enumerate(texts) if t in headings
         ]
         if len(mapped) >= MIN_HEADINGS and (best is None or len(mapped) > len(best[1])):
             best = index, mapped
@@ -234,15 +152,15 @@ def _find_headings(sheet: Sheet, contract: TableContract) -> tuple[int, list[_Ma
 
 
 def _check_headings(
-    sheet: Sheet, index: int, mapped: list[_Mapped], contract: TableContract, problems: Problems
-) -> tuple[list[_Mapped], set[str]]:
+    sheet: Sheet, index: int, mapped: list[Mapped], contract: TableContract, problems: Problems
+) -> tuple[list[Mapped], set[str]]:
     """Report headings that cannot be used; return the columns to read and the names of those refused."""
     row, known = sheet.rows[index], {m.position for m in mapped}
     for position, cell in enumerate(row):
         if position not in known and plain_text(cell.value):
-            problems.add(sheet.name, index + 1, _letter(position), cell.value, "列约定中的表头或同义表头",
+            problems.add(sheet.name, index + 1, column_letter(position), cell.value, "列约定中的表头或同义表头",
                          "这一列没有读入；若需要，请改用约定的表头", level=NOTICE)
-    usable: dict[str, _Mapped] = {}
+    usable: dict[str, Mapped] = {}
     refused = set()
     for m in mapped:
         heading = row[m.position].value
@@ -260,7 +178,7 @@ def _check_headings(
     return list(usable.values()), refused
 
 
-def _row_kind(row: list[Cell], mapped: list[_Mapped]) -> str:
+def _row_kind(row: list[Cell], mapped: list[Mapped]) -> str:
     """Whether a row below the headings is a school, a total, a note or empty."""
     texts = [plain_text(cell.value) for cell in row]
     filled = [t for t in texts if t]
@@ -276,7 +194,7 @@ def _row_kind(row: list[Cell], mapped: list[_Mapped]) -> str:
     return "data"
 
 
-def _has_school_cells(row: list[Cell], cells: list[_Mapped]) -> bool:
+def _has_school_cells(row: list[Cell], cells: list[Mapped]) -> bool:
     """Whether a row that begins like a note is a school all the same: 联系村小学 begins with a note's word.
 
     One number alone may be a date or a telephone number beside a signature.
@@ -286,7 +204,8 @@ def _has_school_cells(row: list[Cell], cells: list[_Mapped]) -> bool:
 
 
 def _report_remark(
-    row: list[Cell], number: int, sheet: str, mapped: list[_Mapped], schools: pd.Series, problems: Problems
+    row: list[Cell], number: int, sheet: str, mapped: list[Mapped], schools: pd.Series, contract: TableContract,
+    problems: Problems,
 ) -> None:
     """Notice a row taken for a note that may be a school: a lone name, or any text with schools above and below."""
     position, text = next((i, t) for i, c in enumerate(row) if (t := plain_text(c.value)))
@@ -296,15 +215,15 @@ def _report_remark(
     if text.startswith(NOTE_WORDS) and not (is_name and ":" not in text):
         return
     if is_name or ((schools < number).any() and (schools > number).any()):
-        problems.add(sheet, number, column.words if column else _letter(position), text, "一行一所学校；说明写在数据之后",
-                     "这一行没有读入；若是学校，请补上标识码与数据", level=NOTICE)
+        problems.add(sheet, number, column.words if column else column_letter(position), text, f"一行一{contract.rows_zh}；说明写在数据之后",
+                     f"这一行没有读入；若是{contract.row_zh}，请补上{contract.label(contract.key[-1])}与数据", level=NOTICE)
 
 
 def _total_word(text: str) -> re.Match[str] | None:
     return TOTAL.fullmatch(re.sub(r"\s", "", text))
 
 
-def _is_value(cell: Cell, mapped: _Mapped) -> bool:
+def _is_value(cell: Cell, mapped: Mapped) -> bool:
     """Whether a cell that stands alone in its row is a value of its column and no remark."""
     column = mapped.column
     if column.kind == "text" or (column.kind == "code" and not column.digits):
@@ -312,7 +231,7 @@ def _is_value(cell: Cell, mapped: _Mapped) -> bool:
     return read_cell(cell, column, mapped.factor)[1] is None
 
 
-def _read_row(row: list[Cell], number: int, sheet: str, mapped: list[_Mapped], problems: Problems) -> list[Any]:
+def _read_row(row: list[Cell], number: int, sheet: str, mapped: list[Mapped], problems: Problems) -> list[Any]:
     values: list[Any] = []
     reported = {}
     for m in mapped:
@@ -339,7 +258,7 @@ def _rows_of_total(frame: pd.DataFrame, row: list[Cell], number: int, totals: li
 
 
 def _check_total(
-    frame: pd.DataFrame, group: pd.DataFrame | None, row: list[Cell], number: int, sheet: str, mapped: list[_Mapped],
+    frame: pd.DataFrame, group: pd.DataFrame | None, row: list[Cell], number: int, sheet: str, mapped: list[Mapped],
     problems: Problems,
 ) -> None:
     """Hold a total against the sum of all schools of the sheet, or of its group where it has one.
@@ -357,7 +276,7 @@ def _check_total(
         sums = [_sum(rows[m.column.name]) for rows in (group, frame) if rows is not None]
         if m.column.name not in reported and all(abs(stated - total) > TOTAL_ROUNDING * m.factor for total in sums):
             problems.add(sheet, number, m.words, f"合计 {stated / m.factor:.12g}",
-                         f"各行之和 {sums[0] / m.factor:.12g}", "核对合计行与各校数据，可能漏了学校或改过数")
+                         f"各行之和 {sums[0] / m.factor:.12g}", "核对合计行与各行数据，可能漏了一行或改过数")
 
 
 def _sum(values: pd.Series) -> float:
@@ -369,150 +288,7 @@ def _unbounded(column: Column) -> Column:
     return replace(column, kind="number", min=None, max=None)
 
 
-def _join(tables: list[_SheetTable], contract: TableContract, problems: Problems) -> pd.DataFrame:
-    """Put the sheets of one workbook side by side, one row a school code."""
-    if not tables:
-        return pd.DataFrame(dtype=object)
-    keyed = [t for t in tables if KEY in t.frame]
-    if len(tables) == 1 or not keyed:
-        # A table that no code can join is read alone; without the code's column in the contract, others are too many.
-        for table in tables[1:] if KEY not in {c.name for c in contract.columns} else ():
-            problems.add(table.name, table.heading_row, "—", "又一张数据表", "一个文件一张数据表", "分成几个文件，每个一张表")
-        return _placed(tables[0], ())
-    for table in tables:
-        if KEY not in table.frame:
-            problems.add(table.name, table.heading_row, contract.label(KEY), "没有这一列",
-                         f"每张表都有{contract.label(KEY)}", "补上这一列，各表靠它对上")
-    first, others = keyed[0], keyed[1:]
-    settled: set[str] = set()
-    for table in keyed:
-        _settle_codes(table, table is first, contract, problems, settled)
-    for at, other in enumerate(others, 1):
-        _report_unmatched(first, other, problems, settled)
-        _report_conflicts(keyed[:at], other, problems)
-    joined = _placed(first, others)
-    for other in others:
-        for m in other.mapped:
-            if m.column.name != KEY:
-                joined = _filled(joined, m, other)
-    return joined
-
-
-def _filled(joined: pd.DataFrame, m: _Mapped, other: _SheetTable) -> pd.DataFrame:
-    """Take a column's values from a later sheet where no earlier one has them; the places follow the values."""
-    name = m.column.name
-    stated = dict(zip(other.frame[KEY], other.frame[name], strict=True))
-    known = joined[name] if name in joined else [None] * len(joined)
-    values, places = [], []
-    for code, value, place in zip(joined[KEY], known, joined["_place"], strict=True):
-        if value is None and stated.get(code) is not None:
-            value = stated[code]
-            place = replace(place, columns={**place.columns, name: (other.name, m.letter)})
-        values.append(value)
-        places.append(place)
-    return joined.assign(**{name: _objects(values, joined), "_place": _objects(places, joined)})
-
-
-def _placed(first: _SheetTable, others: Collection[_SheetTable]) -> pd.DataFrame:
-    """Replace ``_row`` and ``_reported`` by a :class:`Place` that also knows the rows of the other sheets."""
-    columns: dict[str, tuple[str, str]] = {}
-    for table in (first, *others):
-        columns = {m.column.name: (table.name, m.letter) for m in table.mapped} | columns
-    found = [
-        (t.name, {code: (row, said) for code, row, said in t.frame[[KEY, "_row", "_reported"]].itertuples(index=False)})
-        for t in others
-    ]
-    places = []
-    codes = first.frame[KEY] if KEY in first.frame else [None] * len(first.frame)
-    for code, row, reported in zip(codes, first.frame["_row"], first.frame["_reported"], strict=True):
-        rows = {first.name: row}
-        for name, cells in found:
-            if code in cells:
-                rows[name], reported = cells[code][0], reported | cells[code][1]
-        places.append(Place(rows, columns, reported))
-    placed = first.frame.drop(columns=["_row", "_reported"])
-    return placed.assign(_place=_objects(places, placed))
-
-
-def _settle_codes(
-    table: _SheetTable, is_first: bool, contract: TableContract, problems: Problems, settled: set[str]
-) -> None:
-    """Make the codes of a sheet fit for joining; the names of schools whose code is reported go into ``settled``.
-
-    Codes that occur twice are left missing, because it is not known whose they are. Rows without a code stay in the
-    first sheet, which lists the schools, and are left out of the others.
-    """
-    frame, label = table.frame, table.words(KEY)
-    blank = frame[KEY].isna()
-    if not is_first:
-        for row, reported in frame.loc[blank, ["_row", "_reported"]].itertuples(index=False):
-            if KEY not in reported:
-                problems.add(table.name, row, label, None, contract.column(KEY).meaning, "补上标识码；没有它各表对不上")
-    shared = ~blank & frame[KEY].duplicated(keep=False)
-    for code, rows in frame[shared].groupby(KEY, sort=False)["_row"]:
-        for row in rows.iloc[1:]:
-            problems.add(table.name, row, label, code, f"一校一行（第 {rows.iloc[0]} 行已用此码）",
-                         "删去重复的一行，或改正标识码")
-    if NAME in frame:
-        settled |= {plain_text(n) for n in frame.loc[blank | shared, NAME]} - {""}
-    rows = list(zip(frame[KEY], frame["_reported"], shared, strict=True))
-    codes = [None if twice else code for code, _, twice in rows]
-    reported = [said | {KEY: code} if twice else said for code, said, twice in rows]
-    frame = frame.assign(**{KEY: _objects(codes, frame), "_reported": _objects(reported, frame)})
-    table.frame = frame if is_first else frame[frame[KEY].notna()]
-
-
-def _objects(values: list[Any], frame: pd.DataFrame) -> pd.Series:
-    return pd.Series(values, index=frame.index, dtype=object)
-
-
-def _report_unmatched(first: _SheetTable, other: _SheetTable, problems: Problems, settled: set[str]) -> None:
-    """Schools that only one of two sheets has; a name found in both under two codes is one problem, not two."""
-    codes, other_codes = set(first.frame[KEY]), set(other.frame[KEY])
-    lonely = [r for r in _named_rows(first) if r[0] is not None and r[0] not in other_codes and r[1] not in settled]
-    code_of = {name: code for code, name, _ in lonely if name}
-    for code, name, row in _named_rows(other):
-        if code in codes or name in settled:
-            continue
-        if name in code_of:
-            problems.add(other.name, row, other.words(KEY), code, f"{code_of[name]}（工作表“{first.name}”中“{name}”的标识码）",
-                         "核对两张表的标识码，改正错的一处")
-        else:
-            problems.add(other.name, row, other.words(KEY), code, f"工作表“{first.name}”中有这所学校",
-                         f"在“{first.name}”登记这所学校，或改正标识码")
-        settled |= {name} - {""}
-    for code, name, row in lonely:
-        if name not in settled:
-            problems.add(first.name, row, first.words(KEY), code, f"工作表“{other.name}”中也有这所学校",
-                         f"在“{other.name}”补上这所学校；现按缺失处理，不当作 0", level=NOTICE)
-
-
-def _named_rows(table: _SheetTable) -> list[tuple[Any, str, int]]:
-    """Code, name (empty where there is none) and row of every school of a sheet."""
-    frame = table.frame
-    names = frame[NAME].map(plain_text) if NAME in frame else [""] * len(frame)
-    return list(zip(frame[KEY], names, frame["_row"], strict=True))
-
-
-def _report_conflicts(earlier: list[_SheetTable], other: _SheetTable, problems: Problems) -> None:
-    """Cells of a sheet that differ from what the first earlier sheet to state them says; the join keeps the earlier."""
-    for m in other.mapped:
-        name = m.column.name
-        if name == KEY:
-            continue
-        stated: dict[Any, tuple[Any, str]] = {}
-        for table in (t for t in earlier if name in t.frame):
-            for code, value in zip(table.frame[KEY], table.frame[name], strict=True):
-                if code is not None and value is not None:
-                    stated.setdefault(code, (value, table.name))
-        for code, value, row in other.frame[[KEY, name, "_row"]].itertuples(index=False):
-            known, sheet = stated.get(code, (None, ""))
-            if known is not None and value is not None and plain_text(known) != plain_text(value):
-                problems.add(other.name, row, m.words, value,
-                             f"{shown_text(known)}（工作表“{sheet}”，同一标识码 {code}）", "核对标识码是否串行，改正错的一处")
-
-
-def _report_absent_columns(tables: list[_SheetTable], contract: TableContract, problems: Problems) -> None:
+def _report_absent_columns(tables: list[SheetTable], contract: TableContract, problems: Problems) -> None:
     """Required columns that no sheet has; a sheet that is absent as a whole is one problem."""
     if not tables:
         return
@@ -547,12 +323,3 @@ def _typed(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
     columns["_file"] = table["_file"].astype("string") if "_file" in table else pd.Series(dtype="string")
     columns["_place"] = table["_place"] if "_place" in table else pd.Series(dtype=object)
     return pd.DataFrame(columns).reset_index(drop=True)
-
-
-def _letter(position: int) -> str:
-    """Spreadsheet letter of a column position counted from zero."""
-    letters, position = "", position + 1
-    while position:
-        position, rest = divmod(position - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+from openpyxl.utils.datetime import from_excel
 from openpyxl.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -20,6 +21,11 @@ ENCODINGS = ("utf-8-sig", "gb18030")
 WORKBOOKS = {".xlsx", ".xlsm"}
 READABLE = {*WORKBOOKS, ".csv"}
 OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+# Built-in formats of a Chinese Excel that carry no code in the file; openpyxl gives their dates as plain numbers.
+CHINESE_DATES = (
+    dict.fromkeys((27, 36, 50, 52, 57), 'yyyy"年"m"月"') | dict.fromkeys((28, 29, 51, 53, 54, 58), 'm"月"d"日"')
+    | {30: "m-d-yy", 31: 'yyyy"年"m"月"d"日"'}
+)
 FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 
 
@@ -91,7 +97,18 @@ def _cells(sheet: Worksheet, formulas: Workbook | None) -> list[list[Cell]]:
     if not filled:
         return []
     rows = sheet.iter_rows(max_row=max(r for r, _ in filled), max_col=max(c for _, c in filled))
-    return [[Cell(_value(c, formulas), c.number_format) for c in row] for row in rows]
+    return [[_cell(c, formulas) for c in row] for row in rows]
+
+
+def _cell(cell: Any, formulas: Workbook | None) -> Cell:
+    value = _value(cell, formulas)
+    shown = CHINESE_DATES.get(cell._style.numFmtId) if cell.has_style else None
+    if shown is None or type(value) not in (int, float):
+        return Cell(value, cell.number_format)
+    try:
+        return Cell(from_excel(value, cell.parent.parent.epoch), shown)
+    except (OverflowError, ValueError):
+        return Cell(value, shown)  # no date: it stays the number it is, and is reported where a date is due
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:

@@ -31,9 +31,11 @@ DATED = date(2026, 11, 21)
 LONGEST_PROMPT = 250
 LONGEST_PROMPT_TITLE = 30
 NARROW, WIDE = 13, 32
+WIDE_COLUMNS = {"school_name", "title", "confirmed_by", "remark", "project", "department"}
+FROZEN_COLUMNS = {"school_name", "title", "project"}  # what a row is about stays in sight
 STAGE_LABELS = {"primary": "小学", "junior": "初中", "senior": "高中"}
 KIND_LABELS = {
-    "code": "代码（文本）", "text": "文本", "choice": "从下拉列表选", "year": "四位年份", "count": "整数", "number": "数",
+    "code": "代码（文本）", "text": "文本", "choice": "从下拉列表选", "year": "四位年份", "date": "日期", "count": "整数", "number": "数",
 }
 EXPLANATION_HEADS = ("工作表", "列（表头）", "含义", "单位", "填法", "统计表号", "允许的范围或选项", "谁必须填")
 EXPLANATION_WIDTHS = (12, 30, 44, 12, 14, 26, 44, 24)
@@ -124,10 +126,10 @@ def _write_form(sheet: Worksheet, title: str, columns: Sequence[Column]) -> None
             cell.fill, cell.border, cell.alignment = fill, THIN, CENTRE
         sheet.cell(HEADING_ROW, at).font = Font(bold=True)
         sheet.cell(UNIT_ROW, at).font = Font(size=9, color="FF555555")
-        sheet.column_dimensions[get_column_letter(at)].width = WIDE if column.name == "school_name" else NARROW
+        sheet.column_dimensions[get_column_letter(at)].width = WIDE if column.name in WIDE_COLUMNS else NARROW
     sheet.row_dimensions[TITLE_ROW].height = 26
     sheet.row_dimensions[HEADING_ROW].height = 48
-    names = [at for at, column in enumerate(columns, 1) if column.name == "school_name"]
+    names = [at for at, column in enumerate(columns, 1) if column.name in FROZEN_COLUMNS]
     sheet.freeze_panes = sheet.cell(FIRST_ROW, names[0] + 1 if names else 1)
 
 
@@ -165,7 +167,10 @@ def _validation(column: Column) -> DataValidation:
     """The check and the input message of a column."""
     rules: dict[str, Any] = {"type": "textLength", "operator": "greaterThanOrEqual", "formula1": "1"}
     if column.kind == "choice":
-        rules = {"type": "list", "formula1": '"' + ",".join(c.labels[0] for c in column.choices) + '"'}
+        rules = {"type": "list", "formula1": '"' + ",".join(column.offered) + '"'}
+    elif column.kind == "date":
+        # Cells are text, so that Excel does not make a day out of a month; 2024-6 is the shortest date.
+        rules |= {"operator": "between", "formula1": str(len("2024-6")), "formula2": str(len("2024年12月31日"))}
     elif column.kind == "code" and column.digits:
         rules = {"type": "textLength", "operator": "equal", "formula1": str(column.digits)}
     elif column.kind in {"count", "number", "year"}:
@@ -202,7 +207,9 @@ def _unit(column: Column) -> str:
 def _allowed(column: Column) -> str:
     """What may stand in a cell, in Chinese."""
     if column.kind == "choice":
-        return "、".join(c.labels[0] for c in column.choices)
+        return "、".join(column.offered)
+    if column.kind == "date":
+        return "2024-06-30、2024/6/30 或 2024年6月30日；只知道月份写 2024-06"
     if column.kind == "code":
         return f"{column.digits} 位数字，文本" if column.digits else "文本"
     if column.kind == "text":
@@ -221,12 +228,20 @@ def _required(column: Column) -> str:
     return f"有{STAGE_LABELS.get(column.stage, column.stage)}学段的学校" if column.stage else "每一行"
 
 
+def _row_rule(table: TableContract) -> str:
+    """What a row is, and what joins the sheets where there are several."""
+    key = "、".join(table.label(name) for name in table.key)
+    joined = "、".join(table.label(name) for name in table.join_key)
+    sheets = f"；各张表都要有{joined}，按它们合并" if joined else ""
+    return f"一行一{table.rows_zh}，{key}都相同的行只能有一行{sheets}。"
+
+
 def _write_explanation(sheet: Worksheet, table: TableContract) -> None:
     """The sheet that explains every column."""
     put_text(sheet.cell(1, 1), f"{table.label_zh}填写说明")
     sheet.cell(1, 1).font = Font(bold=True, size=14)
     sheet.merge_cells(start_row=1, end_row=1, start_column=1, end_column=len(EXPLANATION_HEADS))
-    rules = SCHOOL_RULES if table.id == "school" else RULES
+    rules = SCHOOL_RULES if table.id == "school" else (_row_rule(table), *RULES)
     for row, rule in enumerate(rules, 2):
         put_text(sheet.cell(row, 1), f"{row - 1}. {rule}")
         sheet.merge_cells(start_row=row, end_row=row, start_column=1, end_column=len(EXPLANATION_HEADS))

@@ -12,15 +12,17 @@ from qbresearch.errors import CitationError, check_choice
 from qbresearch.language import label_of
 from qbresearch.rules.citations import CITED, bilingual, check_keys, entries, read_toml
 
-KINDS = ("code", "text", "choice", "year", "count", "number")
-CHECKS = ("sum", "at_most", "per_student")
+KINDS = ("code", "text", "choice", "year", "date", "count", "number")
+DATED = ("year", "date")
+CHECKS = ("sum", "at_most", "at_least", "per_student")
 FILE_KEYS = ("id", "label", "row", "key", "source", "sheet", "column")
 COLUMN_KEYS = ("name", "label", "kind", "sheet", "meaning", "headings")
 COLUMN_OPTIONAL = (
     "unit", "stage", "digits", "min", "max", "form", "optional", "blank", "unit_required", "choice", "scaled",
+    "drop_down",
 )
 TYPES = {
-    **dict.fromkeys(("name", "kind", "meaning", "sheet", "unit", "stage", "form", "blank"), (str, "带引号的文字")),
+    **dict.fromkeys(("name", "kind", "meaning", "sheet", "unit", "stage", "form", "blank", "drop_down"), (str, "带引号的文字")),
     "digits": (int, "整数"),
     "optional": (bool, "true 或 false"),
 }
@@ -51,7 +53,8 @@ class Column:
     ``headings`` maps every accepted heading to the factor that turns its cells into ``unit`` (万元 to 元: 10000).
     ``unit_required`` are headings that are refused because they do not say the unit. ``stage`` limits the column to
     schools that teach it. ``optional`` columns may be absent from a file, ``blank_allowed`` cells may be empty
-    without a notice.
+    without a notice. ``min`` and ``max`` of a year or a date are years. ``offers_all`` puts every label of every choice
+    into the drop-down, for columns whose labels suit different rows.
     """
 
     name: str
@@ -71,6 +74,12 @@ class Column:
     blank_allowed: bool = False
     unit_required: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
+    offers_all: bool = False
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Labels a form offers: the first of each choice, or all of them."""
+        return tuple(label for c in self.choices for label in (c.labels if self.offers_all else c.labels[:1]))
 
     @property
     def is_number(self) -> bool:
@@ -91,7 +100,11 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A relation between columns that must hold in every row."""
+    """A relation between columns that must hold in every row.
+
+    ``sum``: ``column`` equals the sum of ``of``. ``at_most``: it is not larger. ``at_least``: it is not smaller (a whole
+    and some of its parts). ``per_student``: divided by the sum of ``of``, it lies between ``min`` and ``max``.
+    """
 
     kind: str
     column: str
@@ -142,6 +155,14 @@ class TableContract:
     def row_column_en(self) -> str:
         """Heading of a column that counts rows."""
         return self.rows_en.capitalize()
+
+    @property
+    def join_key(self) -> tuple[str, ...]:
+        """Key columns that stand in every sheet of a workbook, by which its sheets are joined; none with one sheet."""
+        if len(self.sheets) == 1:
+            return ()
+        everywhere = {c.name for c in self.columns if c.sheet == "every"}
+        return tuple(name for name in self.key if name in everywhere)
 
     def column(self, name: str) -> Column:
         """The column called ``name``."""
@@ -199,7 +220,7 @@ def read_table(path: Path) -> TableContract:
     numbers = [c.name for c in columns if c.is_number]
     checks = tuple(_check(entry, numbers, where) for entry, where in entries(data, "check", path.name))
     zh, en = bilingual(data, path.name)
-    return TableContract(
+    table = TableContract(
         id=data["id"],
         label_zh=zh,
         label_en=en,
@@ -214,6 +235,12 @@ def read_table(path: Path) -> TableContract:
         constants=constants,
         checks=checks,
     )
+    if len(table.sheets) > 1 and not table.join_key:
+        raise CitationError(
+            "几张工作表没有共同的主键列", where=path.name, found="、".join(table.sheets.values()),
+            expected='至少一个主键列写 sheet = "every"', fix="把各表都有的主键列改为 every，或只用一张工作表",
+        )
+    return table
 
 
 def _sheet(entry: Mapping[str, Any], where: str) -> tuple[str, str]:
@@ -241,6 +268,7 @@ def _column(entry: Mapping[str, Any], sheets: Collection[tuple[str, str]], where
     check_choice(entry["kind"], KINDS, name="列类型", where=where)
     check_choice(entry["sheet"], ["every", *(i for i, _ in sheets)], name="工作表", where=where)
     check_choice(entry.get("blank", "allowed"), ["allowed"], name="blank", where=where)
+    check_choice(entry.get("drop_down", "all"), ["all"], name="drop_down", where=where)
     _check_range(entry, where)
     headings = dict.fromkeys(_texts(entry["headings"], "headings", where), 1.0)
     for scaled, place in entries(entry, "scaled", where):
@@ -271,18 +299,19 @@ def _column(entry: Mapping[str, Any], sheets: Collection[tuple[str, str]], where
         blank_allowed=entry.get("blank") == "allowed",
         unit_required=tuple(entry.get("unit_required", ())),
         choices=choices,
+        offers_all="drop_down" in entry,
     )
 
 
 def _check_range(entry: Mapping[str, Any], where: str) -> None:
-    """``min`` and ``max`` come together, in order, and a year column has them."""
+    """``min`` and ``max`` come together, in order, and a year or date column has them."""
     limits = [entry.get("min"), entry.get("max")]
-    if limits == [None, None] and entry["kind"] != "year":
+    if limits == [None, None] and entry["kind"] not in DATED:
         return
     if not all(isinstance(limit, (int, float)) for limit in limits) or limits[0] > limits[1]:
         raise CitationError(
             "允许的范围不成立", where=where, found=f"min = {limits[0]}，max = {limits[1]}",
-            expected="min 与 max 两个数，min 不大于 max", fix="两个都写上，或（年份列除外）都不写",
+            expected="min 与 max 两个数，min 不大于 max", fix="两个都写上，或（年份列、日期列除外）都不写",
         )
 
 

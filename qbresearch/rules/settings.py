@@ -26,7 +26,7 @@ from qbresearch.rules.citations import (
 
 SETTINGS = (
     "difference_rate_limit", "smallest_cell", "oster_r_max", "fewest_groups_multilevel", "few_clusters", "significance",
-    "power", "high_vif", "fewest_group_df", "keeps_sign",
+    "power", "high_vif", "fewest_group_df", "keeps_sign", "forecast_horizon",
 )  # fmt: skip
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import os
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -18,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from qbresearch.errors import QbError, check_choice
-from qbresearch.provenance import file_sha256, write_bytes, write_text
+from qbresearch.provenance import write_bytes
 from qbresearch.rules.columns import Column, load_table
 from qbresearch.simulation.achievement_model import StageData, deviations, make_stage
 from qbresearch.simulation.achievement_truth import (
@@ -36,6 +34,7 @@ from qbresearch.simulation.monitoring_design import (
     list_monitorings,
     load_monitoring,
 )
+from qbresearch.simulation.passports import write_simulated_passport
 
 __all__ = [
     "Achievement", "AchievementTruth", "TrueFact", "achievement_truth", "list_monitorings", "load_monitoring",
@@ -219,7 +218,7 @@ def write_results(achievement: Achievement, folder: Path) -> tuple[Path, ...]:
     else:
         tables = {prefecture: achievement.reports}
     paths = tuple(sorted(_write_table(folder / output.file.format(place=p), t, output) for p, t in tables.items()))
-    write_text(folder / "source.toml", _passport(achievement, output, paths))
+    write_simulated_passport(folder, _passport_facts(achievement, output), monitoring.written, paths)
     return paths
 
 
@@ -240,23 +239,14 @@ def _cells(values: pd.Series, column: Column) -> list[str]:
     return ["" if pd.isna(v) else labels.get(v) or format(v, form) for v in values]
 
 
-def _passport(achievement: Achievement, output: Output, paths: tuple[Path, ...]) -> str:
+def _passport_facts(achievement: Achievement, output: Output) -> dict[str, str]:
     monitoring = achievement.monitoring
-    facts = {
+    return {
         "id": output.id, "title": output.title, "producer": monitoring.producer,
         "found_at": f"qbresearch.simulation.achievement 程序，种子 {achievement.seed}",
-        "licence": monitoring.licence, "kind": "simulated", "form": "generated", "table": output.table,
+        "licence": monitoring.licence, "table": output.table,
         "title_en": output.title_en, "licence_en": monitoring.licence_en,
     }
-    # A basic TOML string has the escapes of JSON.
-    lines = [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in facts.items()]
-    lines.insert(4, f"accessed = {monitoring.written:%Y-%m-%d}")
-    for path in paths:
-        lines += [
-            "", "[[file]]", f"name = {json.dumps(path.name, ensure_ascii=False)}", f"bytes = {os.path.getsize(path)}",
-            f'sha256 = "{file_sha256(path)}"',
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -18,6 +18,7 @@ from qbresearch.rules.citations import (
     read_citation,
     read_toml,
 )
+from qbresearch.simulation.entries import frozen, numbers_in
 
 STAGES = ("primary", "junior")
 PEOPLE = ("L1", "L2", "L3")
@@ -342,25 +343,9 @@ def _read_entry(entry: Mapping[str, Any], key: str, sources: set[str], where: st
     for name, allowed in _ALLOWED.items():
         if name in entry:
             check_choice(entry[name], allowed, name=name, where=where)
-    numbers = [n for k in number_keys if k in entry for n in _numbers(entry[k])]
+    numbers = [n for k in number_keys if k in entry for n in numbers_in(entry[k])]
     citation = read_citation(entry, sources=sources, where=where, numbers=numbers)
-    return cls(**{k: _frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
-
-
-def _numbers(value: Any) -> list[float]:
-    """Every number in a value, however deeply it lies."""
-    if isinstance(value, Mapping):
-        return [n for v in value.values() for n in _numbers(v)]
-    if isinstance(value, list):
-        return [n for v in value for n in _numbers(v)]
-    return [value] if isinstance(value, (int, float)) else []
-
-
-def _frozen(value: Any) -> Any:
-    """Lists as tuples, so that entries cannot be changed."""
-    if isinstance(value, Mapping):
-        return {k: _frozen(v) for k, v in value.items()}
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+    return cls(**{k: frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
 
 
 def _check_complete(parameters: Parameters, where: str) -> None:

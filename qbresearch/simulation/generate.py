@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from qbresearch.errors import QbError
-from qbresearch.provenance import file_sha256, write_text
 from qbresearch.rules.columns import load_table
 from qbresearch.simulation.design import (
     SHARED,
@@ -28,6 +25,7 @@ from qbresearch.simulation.design import (
     list_simulations,
     load_simulation,
 )
+from qbresearch.simulation.passports import write_simulated_passport
 from qbresearch.simulation.truth import HUNDRED, Fact, planted_facts, truth_table
 from qbresearch.simulation.units import (
     POSITIONS,
@@ -256,33 +254,13 @@ def _workbook_path(folder: Path, county: County, year: Year) -> Path:
 def write_passport(simulation: Simulation, folder: Path) -> Path:
     """Write ``source.toml`` for the workbooks that :func:`write_workbooks` put into ``folder``; return its path."""
     parameters = simulation.parameters
-    texts = {
-        "id": parameters.id,
-        "title": parameters.title,
-        "producer": parameters.producer,
-        "found_at": f"qbresearch simulate 程序，种子 {simulation.seed}",
-        "licence": parameters.licence,
-        "kind": "simulated",
-        "form": "generated",
-        "table": parameters.table,
-        "title_en": parameters.title_en,
-        "licence_en": parameters.licence_en,
+    facts = {
+        "id": parameters.id, "title": parameters.title, "producer": parameters.producer,
+        "found_at": f"qbresearch simulate 程序，种子 {simulation.seed}", "licence": parameters.licence,
+        "table": parameters.table, "title_en": parameters.title_en, "licence_en": parameters.licence_en,
     }
-    lines = [f"{key} = {_quoted(text)}" for key, text in texts.items()]
-    lines.insert(4, f"accessed = {parameters.written:%Y-%m-%d}")
-    for path in sorted(_workbook_path(folder, c, y) for c in parameters.counties for y in parameters.years):
-        lines += [
-            "", "[[file]]", f"name = {_quoted(path.name)}", f"bytes = {os.path.getsize(path)}",
-            f"sha256 = {_quoted(file_sha256(path))}",
-        ]
-    passport = folder / "source.toml"
-    write_text(passport, "\n".join(lines) + "\n")
-    return passport
-
-
-def _quoted(text: str) -> str:
-    """A basic TOML string; JSON escapes quotation marks and control characters the same way."""
-    return json.dumps(text, ensure_ascii=False)
+    paths = sorted(_workbook_path(folder, c, y) for c in parameters.counties for y in parameters.years)
+    return write_simulated_passport(folder, facts, parameters.written, paths)
 
 
 def main(arguments: list[str] | None = None) -> None:

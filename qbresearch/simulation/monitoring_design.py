@@ -20,6 +20,7 @@ from qbresearch.rules.citations import (
     read_toml,
 )
 from qbresearch.simulation.design import LOCATIONS, STAGES, Setting, list_simulations
+from qbresearch.simulation.entries import frozen, numbers_in
 
 FOLDER = CITED / "simulations" / "monitoring"
 SUBJECTS = ("mathematics", "chinese")
@@ -212,23 +213,9 @@ def read_monitoring(path: Path) -> Monitoring:
 def _read_entry(entry: Mapping[str, Any], key: str, sources: set[str], where: str) -> Any:
     cls, _, required, number_keys, optional = _LISTS[key]
     check_keys(entry, required=(*required, *CITATION_KEYS), optional=(*optional, "reading", "note"), where=where)
-    numbers = [n for k in number_keys for n in _numbers(entry[k])]
+    numbers = [n for k in number_keys for n in numbers_in(entry[k])]
     citation = read_citation(entry, sources=sources, where=where, numbers=numbers)
-    return cls(**{k: _frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
-
-
-def _numbers(value: Any) -> list[float]:
-    """Every number in a value, however deeply it lies."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    return [n for v in value for n in _numbers(v)] if isinstance(value, list) else [value]
-
-
-def _frozen(value: Any) -> Any:
-    """Lists as tuples, so that entries cannot be changed."""
-    if isinstance(value, Mapping):
-        return {k: _frozen(v) for k, v in value.items()}
-    return tuple(value) if isinstance(value, list) else value
+    return cls(**{k: frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
 
 
 def _check_complete(monitoring: Monitoring, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from qbresearch.rules.columns import Column, TableContract
 from qbresearch.simulation.design import County
 
 TITLE_ROW, NOTE_ROW, HEADING_ROW = 1, 2, 3
+SCHOOL_NAME = "school_name"
+LONG_TEXTS = (SCHOOL_NAME, "title", "number", "confirmed_by", "remark")
 NARROW, WIDE = 12, 34
 THIN = Border(*[Side(style="thin", color="FF999999")] * 4)
 HEADING_FILL = PatternFill("solid", fgColor="FFDDE6EE")
@@ -33,23 +36,40 @@ TOTAL_FILL = PatternFill("solid", fgColor="FFF2F2F2")
 CENTRE = Alignment(horizontal="center", vertical="center", wrap_text=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What stands above the table, and in the file's properties: what it is a table of, as of when; whether it adds up."""
+
+    title: str
+    as_of: str
+    totals: bool = True
+
+
 def write_county_workbook(
     path: Path, schools: pd.DataFrame, contract: TableContract, county: County, school_year: int, written: date
 ) -> None:
-    """Write the workbook of one county and school year.
+    """Write the workbook of the schools of one county and school year; see :func:`write_workbook`."""
+    cover = Cover(f"{school_year}学年义务教育学校统计表", f"{school_year}年9月1日")
+    write_workbook(path, schools, contract, county, cover, written)
+
+
+def write_workbook(
+    path: Path, rows: pd.DataFrame, contract: TableContract, county: County, cover: Cover, written: date
+) -> None:
+    """Write a table of one county as its bureau sends it, one sheet for each sheet of the contract.
 
     Parameters
     ----------
     path : Path
         The .xlsx to write.
-    schools : DataFrame
-        The county's schools in contract columns, choice ids and units.
+    rows : DataFrame
+        The county's rows in contract columns, choice ids and units.
     contract : TableContract
         Gives sheets, columns and headings.
     county : County
         Which of the accepted headings and units the county uses.
-    school_year : int
-        First calendar year of the school year.
+    cover : Cover
+        Title, date, and whether a row of totals follows.
     written : date
         Date of the file's properties.
     """
@@ -58,18 +78,19 @@ def write_county_workbook(
     for sheet_id, label in contract.sheets.items():
         sheet = workbook.create_sheet(label)
         columns = [c for c in contract.columns if c.sheet in (sheet_id, "every")]
-        title = f"{county.name}{school_year}学年义务教育学校统计表——{label}（模拟数据）"
-        note = f"填报单位：{county.name}教育局    统计时点：{school_year}年9月1日    单位：见各栏    （模拟数据，非真实统计）"
+        title = f"{county.name}{cover.title}——{label}（模拟数据）"
+        note = f"填报单位：{county.name}教育局    统计时点：{cover.as_of}    单位：见各栏    （模拟数据，非真实统计）"
         _write_head(sheet, title, note, len(columns))
         factors = [_write_heading(sheet, at, column, county) for at, column in enumerate(columns, 1)]
-        _write_rows(sheet, schools, columns, factors, county.heading_style)
-        _write_totals(sheet, columns)
+        _write_rows(sheet, rows, columns, factors, county.heading_style)
+        if cover.totals:
+            _write_totals(sheet, columns)
         last = sheet.max_row + 1
         sheet.cell(last, 1, "注：本表为模拟数据，由程序生成，县名、校名、代码均为虚构，不反映任何地方的实际情况。")
         sheet.merge_cells(start_row=last, end_row=last, start_column=1, end_column=len(columns))
-        sheet.freeze_panes = sheet.cell(HEADING_ROW + 1, _name_position(columns) + 1)
+        sheet.freeze_panes = sheet.cell(HEADING_ROW + 1, _last_fixed(columns, contract) + 1)
     workbook.properties.creator = f"{county.name}教育局（模拟）"
-    workbook.properties.title = f"{county.name}{school_year}学年义务教育学校统计表（模拟数据）"
+    workbook.properties.title = f"{county.name}{cover.title}（模拟数据）"
     write_bytes(path, workbook_bytes(workbook, written))
 
 
@@ -84,16 +105,21 @@ def _write_head(sheet: Worksheet, title: str, note: str, width: int) -> None:
 
 def _write_heading(sheet: Worksheet, at: int, column: Column, county: County) -> float:
     """Write the county's heading for a column and return the factor from its unit to the contract's."""
-    usable = [(text, factor) for text, factor in column.headings.items() if text != column.name]
-    if {factor for _, factor in usable} != {1.0}:
-        usable = [(text, factor) for text, factor in usable if f"（{county.equipment_unit}）" in text]
-    text, factor = usable[county.heading_style % len(usable)]
+    text, factor = usable_heading(column, county.heading_style, county.equipment_unit)
     cell = sheet.cell(HEADING_ROW, at)
     put_text(cell, text)
     cell.font, cell.fill, cell.border, cell.alignment = Font(bold=True), HEADING_FILL, THIN, CENTRE
-    width = WIDE if column.name == "school_name" else NARROW + 2 * (column.kind == "code")
+    width = WIDE if column.name in LONG_TEXTS else NARROW + 2 * (column.kind == "code")
     sheet.column_dimensions[get_column_letter(at)].width = width
     return factor
+
+
+def usable_heading(column: Column, style: int, unit: str) -> tuple[str, float]:
+    """A heading that says the unit where the contract knows several, and its factor to the contract's unit."""
+    usable = [(text, factor) for text, factor in column.headings.items() if text != column.name]
+    if {factor for _, factor in usable} != {1.0}:
+        usable = [(text, factor) for text, factor in usable if f"（{unit}）" in text]
+    return usable[style % len(usable)]
 
 
 def _write_rows(
@@ -116,7 +142,7 @@ def _put_value(cell: Cell, value: Any, column: Column, factor: float, style: int
     elif column.kind in NUMBER_FORMATS:
         cell.value = int(value)
     elif column.kind == "choice":
-        labels = next(c.labels for c in column.choices if c.id == value)
+        labels = next((c.labels for c in column.choices if c.id == value), (value,))  # or a label already
         put_text(cell, labels[style % len(labels)] if column.name in {"school_type", "location"} else labels[0])
     else:
         put_text(cell, str(value))
@@ -136,5 +162,7 @@ def _write_totals(sheet: Worksheet, columns: Sequence[Column]) -> None:
     put_text(sheet.cell(row, 1), "合计")
 
 
-def _name_position(columns: Sequence[Column]) -> int:
-    return next(at for at, column in enumerate(columns, 1) if column.name == "school_name")
+def _last_fixed(columns: Sequence[Column], contract: TableContract) -> int:
+    """Position of the column up to which a sheet stays in view: the school's name, else the last of the key."""
+    names = [c.name for c in columns]
+    return names.index(SCHOOL_NAME) + 1 if SCHOOL_NAME in names else max(names.index(k) + 1 for k in contract.key if k in names)

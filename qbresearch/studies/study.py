@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import (
+    AbsentBlock,
     EquationBlock,
     FigureBlock,
     FindingBlock,
@@ -336,6 +337,10 @@ class Study:
     def equation(self, id: str, tex: str, *, alt: str) -> EquationBlock:
         """A numbered formula; ``alt`` says in words what it computes."""
         return EquationBlock(id=id, tex=tex, alt=alt)
+
+    def absent(self, id: str, text: str) -> AbsentBlock:
+        """In the place of an exhibit there is nothing for; ``text`` says why."""
+        return AbsentBlock(id=id, text=text)
 
     def finding(self, id: str, text: str, *, tone: str = "plain", key: bool = False) -> FindingBlock:
         """A sentence made from results; ``key`` ones also stand in the report's summary."""

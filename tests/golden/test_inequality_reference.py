@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
-from qbresearch.raw.reading import ERROR, read_file
+from qbresearch.raw.problems import ERROR
+from qbresearch.raw.reading import read_file
 from qbresearch.results.resources.dispersion import compare_groups, measure_dispersion
 from qbresearch.results.resources.indicators import IndicatorTable, compute_indicators
 from qbresearch.results.resources.parts import stage_parts

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qbresearch.cli import main
-from qbresearch.raw.reading import ERROR, PROBLEM_COLUMNS
+from qbresearch.raw.problems import ERROR, PROBLEM_COLUMNS
 
 STUDENTS, TEACHERS, ASSETS = "学校与学生", "专任教师", "校舍与设备"
 

@@ -22,7 +22,7 @@ notebook = "10-data-check"
 [grid.parameters]
 county_code = "990101"
 [[grid]]
-notebook = "30-attainment"
+notebook = "25-resource-attainment"
 [grid.parameters]
 county_code = "990101"
 stage = "junior"

@@ -13,7 +13,7 @@ from tiny_batch import (
     BATCH,
     COUNTY,
     FakeData,
-    fake_designs,
+    FakeRules,
     fake_rules,
     make_project,
     notebook_text,
@@ -427,7 +427,7 @@ def test_changed_package_reruns(done, monkeypatch):
 def test_job_depends_on_the_program_and_the_packages(tmp_path):
     project = make_project(tmp_path / "p")
     batch = load_batch(project.notebooks / "batches" / "demo.toml")
-    components = plan_batch(batch, project, FakeData(), rules_sha256=fake_rules, design_sources=fake_designs).jobs[0].job.components
+    components = plan_batch(batch, project, FakeData(), FakeRules()).jobs[0].job.components
     assert (components["code"], components["packages"]) == (code_sha256(), package_versions())
 
 
@@ -441,6 +441,26 @@ source_id = "demo"
 county_code = "990101"
 design_id = "{}"
 """
+
+
+PLANNED = LINKED_BATCH.replace("link", "planned").replace("design_id", "plan_id")
+
+
+def planned(tmp_path, plan: str):
+    text = notebook_text('source_id: str\ncounty_code: str\nplan_id: str', "county_code")
+    return make_project(tmp_path / plan, PLANNED.format(plan), planned=text)
+
+
+def test_a_job_with_a_plan_depends_on_the_tables_beside_the_schools(tmp_path):
+    project = planned(tmp_path, "plan")
+    alone, beside = (plan_of(project, FakeData(held_beside=held)).jobs[0].job.key for held in ((), ("other",)))
+    changed = plan_of(project, FakeData(held_beside=("other",), changed=("990101",))).jobs[0].job.key
+    assert len({alone, beside, changed}) == 3
+
+
+def test_an_unknown_plan_is_named_with_its_line(tmp_path):
+    with pytest.raises(InputError, match="规划 nothing：没有这个规划"):
+        plan_of(planned(tmp_path, "nothing"))
 
 
 def linked(tmp_path, design: str):

@@ -9,7 +9,7 @@ from qbresearch.errors import InputError
 from qbresearch.processed import build
 from qbresearch.processed.build import build_source, check_files
 from qbresearch.processed.store import provenance_path, read_provenance, table_path
-from qbresearch.raw.reading import ERROR
+from qbresearch.raw.problems import ERROR
 from qbresearch.raw.sources import draft_passport, open_source
 
 

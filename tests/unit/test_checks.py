@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from qbresearch.raw.checks import check_table, needs
-from qbresearch.raw.reading import ERROR, NOTICE, PROBLEM_COLUMNS, read_file
+from qbresearch.raw.problems import ERROR, NOTICE, PROBLEM_COLUMNS
+from qbresearch.raw.reading import read_file
 from qbresearch.rules.columns import load_table
 
 STUDENTS, TEACHERS, ASSETS = "学校与学生", "专任教师", "校舍与设备"

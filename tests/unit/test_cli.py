@@ -26,7 +26,8 @@ from qbresearch.errors import (
     InputError,
 )
 from qbresearch.publication import publish
-from qbresearch.raw.reading import Problems, read_file
+from qbresearch.raw.problems import Problems
+from qbresearch.raw.reading import read_file
 
 VERBS = ("template", "verify", "build", "assess", "run", "publish", "report", "show", "doctor")
 
@@ -486,7 +487,7 @@ def test_what_was_not_published_ends_with_3(run, planned, monkeypatch):
 PARAMETERS = {
     "10-data-check": "source_id county_code school_year standard_id language",
     "20-resource-balance": "source_id county_code school_year stage standard_id language",
-    "30-attainment": "source_id county_code school_year stage standard_id language",
+    "25-resource-attainment": "source_id county_code school_year stage standard_id language",
 }
 
 
@@ -522,7 +523,7 @@ def test_report_goes_from_raw_data_to_one_word_file(run, project, school_source,
     jobs = [(p.job.notebook, p.job.parameters.get("stage"), p.job.parameters["school_year"]) for p in ran[0].jobs]
     assert jobs == [
         ("10-data-check", None, 2024), ("20-resource-balance", "primary", 2024), ("20-resource-balance", "junior", 2024),
-        ("30-attainment", "primary", 2024), ("30-attainment", "junior", 2024),
+        ("25-resource-attainment", "primary", 2024), ("30-attainment", "junior", 2024),
     ]
     assert {p.job.parameters["county_code"] for p in ran[0].jobs} == {"010203"}
     assert published[0]["run_id"] == "test-county-010203-2024" and published[0]["formats"] == ("docx",)

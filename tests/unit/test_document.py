@@ -14,6 +14,7 @@ from sample_document import small_png
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import (
     BLOCK_MIME,
+    AbsentBlock,
     EquationBlock,
     FigureBlock,
     FindingBlock,
@@ -132,6 +133,33 @@ def test_the_heading_that_names_the_notebook_gives_way_to_the_section_heading() 
     document = build(Part(part().job, "", new_notebook(cells=cells)))
     assert [(h.number, h.text) for h in items(document, Heading)] == [("（一）", "甲")]
     assert plain_text(items(document, Paragraph)[0].words) == "导语"
+
+
+def test_the_only_notebook_of_a_whole_report_gives_its_headings_as_sections() -> None:
+    text = ["引言。", "## 甲\n\n### 子\n\n见 @tbl-cv。", "## 乙"]
+    cells = [new_markdown_cell(text[0]), new_markdown_cell(text[1]), table(), county(), new_markdown_cell(text[2]), figure()]
+    cells.append(FindingBlock("a", "先说的。", key=True))
+    cells.insert(2, FindingBlock("b", "更早说的。", key=True))
+    document = build(part(*cells, notebook="80-county-research-report", plan_id="guzhen-2025"))
+    assert [(s.number, s.title, s.begins) for s in document.sections] == [("一", "甲", True), ("二", "乙", False)]
+    assert [(h.number, h.text) for h in items(document, Heading)] == [("（一）", "子")]
+    assert plain_text(document.sections[0].items[0].words) == "引言。"
+    assert [plain_text(f.words) for f in document.summary] == ["更早说的。", "先说的。"]
+    assert [len(item.block.rows) for item in document.appendix.items if getattr(item, "block", None) and item.block.id == "runs"] == [1]
+    assert document.title.endswith("关于县域义务教育优质均衡发展的研究报告")
+
+
+def test_a_text_that_only_announces_what_is_absent_goes_with_it() -> None:
+    nothing = AbsentBlock("schools", "规划没有学校名单")
+    cells = [
+        new_markdown_cell("## 甲\n\n见 @tbl-cv。"), table(), new_markdown_cell("## 乙\n\n见 @tbl-schools。"), nothing,
+        new_markdown_cell("## 丙\n\n丙的话。"), AbsentBlock("a", "无"), new_markdown_cell("还有一句。"),
+        new_markdown_cell("## 丁"), nothing, table("rest"),
+    ]
+    document = build(part(*cells))
+    assert [h.text for h in items(document, Heading)] == ["甲", "丙", "丁"]
+    assert [plain_text(p.words) for p in items(document, Paragraph)] == ["见 表1。", "还有一句。"]
+    assert [e.label for e in items(document, Exhibit)] == ["表1", "表2"]
 
 
 @pytest.mark.parametrize(("value", "text"), [(1, "一"), (10, "十"), (11, "十一"), (20, "二十"), (99, "九十九"), (100, "100")])

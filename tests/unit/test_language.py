@@ -44,7 +44,7 @@ TEMPLATES = sorted((ROOT / "qbresearch").rglob("*.j2"))
 OTHERS = [language for language in LANGUAGES if language != CHINESE]
 HAN = re.compile(r"[\u3400-\u9fff]")
 CHINESE_ONLY = {"counter", "gap"}  # places for a counter and for the space between a Latin and a Chinese word
-COUNTY = ("10-data-check", "20-resource-balance", "30-attainment", "90-cross-county")
+COUNTY = ("10-data-check", "20-resource-balance", "25-resource-attainment", "90-cross-county")
 
 
 @pytest.fixture(autouse=True)
@@ -285,7 +285,7 @@ def test_the_english_data_check_quotes_only_what_was_noticed(built, book, monkey
 def test_a_report_says_the_same_numbers_in_both_languages(built, book, monkeypatch):
     numbers = {}
     for language in LANGUAGES:
-        _, blocks, _ = _run("30-attainment", built.root, monkeypatch, language=language, **_settings(book))
+        _, blocks, _ = _run("25-resource-attainment", built.root, monkeypatch, language=language, **_settings(book))
         tables = [block for block in blocks if block.kind == "table"]
         cells = [[[c for c in row if re.fullmatch(r"[−+<]?[\d,.]+%?", c)] for row in t.rows] for t in tables]
         numbers[language] = [[b.id for b in blocks if hasattr(b, "id")], cells, [t.tones for t in tables]]

@@ -11,7 +11,8 @@ import pytest
 
 from qbresearch.errors import InputError
 from qbresearch.raw.checks import check_table
-from qbresearch.raw.reading import ERROR, NOTICE, PROBLEM_COLUMNS, read_file
+from qbresearch.raw.problems import ERROR, NOTICE, PROBLEM_COLUMNS
+from qbresearch.raw.reading import read_file
 from qbresearch.raw.sheets import open_sheets
 from qbresearch.raw.template import EXAMPLES, write_filled_example
 from qbresearch.rules.columns import load_table
@@ -521,7 +522,7 @@ def test_a_lone_name_in_the_column_of_names_is_noticed(book, contract, tmp_path)
     result = read_file(path, contract)
     assert rows(result.problems) == [
         (STUDENTS, "19", "E 学校名称", NOTICE, "新建小学"), (STUDENTS, "20", "E 学校名称", NOTICE, "联系村小学")]
-    assert "若是学校，请补上标识码与数据" in result.problems["fix"][0] and len(result.table) == 12
+    assert "若是学校，请补上学校标识码与数据" in result.problems["fix"][0] and len(result.table) == 12
 
 
 def test_a_lone_text_between_the_schools_is_noticed(book, contract, tmp_path):

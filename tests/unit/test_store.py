@@ -10,9 +10,9 @@ import pytest
 from qbresearch.errors import InputError
 from qbresearch.processed import store
 from qbresearch.processed.build import build_source
+from qbresearch.processed.data_index import DataIndex
 from qbresearch.processed.published import load_published
 from qbresearch.processed.store import (
-    DataIndex,
     list_built,
     load_processed,
     provenance_path,

@@ -51,6 +51,7 @@ class FakeData:
         default_factory=lambda: {"demo": {"990101": (2022, 2023), "990102": (2022,)}, "other": {"880101": (2022,)}}
     )
     changed: tuple[str, ...] = ()
+    held_beside: tuple[str, ...] = ()
 
     def sources(self) -> tuple[str, ...]:
         return tuple(self.held)
@@ -64,6 +65,9 @@ class FakeData:
     def slice_sha256(self, source_id: str, county_code: str | None) -> str:
         is_changed = county_code in self.changed or (county_code is None and bool(self.changed))
         return text_sha256(f"{source_id} {county_code} {'new' if is_changed else 'old'}")
+
+    def beside(self, source_id: str, county_code: str | None) -> tuple[str, ...]:
+        return self.held_beside
 
 
 def fake_rules(standard_id: str) -> str:
@@ -80,6 +84,21 @@ def fake_designs(design_id: str) -> tuple[str, ...]:
             "没有这个关联设计", where="designs", found=design_id, expected="linked 或 unbuilt", fix="是不是想写 linked？"
         )
     return {"linked": ("other",), "unbuilt": ("nowhere",)}[design_id]
+
+
+def fake_plans(plan_id: str) -> str:
+    if plan_id != "plan":
+        raise InputError("没有这个规划", where="plans", found=plan_id, expected="plan", fix="是不是想写 plan？")
+    return text_sha256(plan_id)
+
+
+@dataclass(frozen=True)
+class FakeRules:
+    """A RuleIndex made of functions."""
+
+    standard_sha256: Callable[[str], str] = fake_rules
+    design_sources: Callable[[str], tuple[str, ...]] = fake_designs
+    plan_sha256: Callable[[str], str] = fake_plans
 
 
 def notebook_text(parameters: str | None, *cells: str, tags: tuple[str, ...] = ("parameters",)) -> str:
@@ -115,7 +134,7 @@ def plan_of(
     """The plan of a project's batch; ``code`` stands for the program's checksum, lest editing it disturb a test."""
     batch = load_batch(project.notebooks / "batches" / "demo.toml")
     with patch.object(batch_module, "code_sha256", lambda: code):
-        return plan_batch(batch, project, data or FakeData(), rules_sha256=rules, design_sources=fake_designs)
+        return plan_batch(batch, project, data or FakeData(), FakeRules(rules))
 
 
 def outputs_of(folder: Path) -> dict[str, Any]:

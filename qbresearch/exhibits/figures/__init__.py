@@ -13,6 +13,13 @@ from qbresearch.exhibits.figures.balance import (
 )
 from qbresearch.exhibits.figures.correlations import plot_correlations
 from qbresearch.exhibits.figures.empty import plot_nothing
+from qbresearch.exhibits.figures.evaluation import (
+    plot_increases,
+    plot_margins,
+    plot_recognition,
+    plot_school_evidence,
+    plot_verdicts,
+)
 from qbresearch.exhibits.figures.link import (
     plot_coefficients,
     plot_importance,
@@ -26,6 +33,13 @@ from qbresearch.exhibits.figures.monitoring import (
     plot_levels,
     plot_missing,
 )
+from qbresearch.exhibits.figures.plans import (
+    plot_calendar,
+    plot_phases,
+    plot_prefecture_board,
+    plot_progress,
+    plot_timetable,
+)
 from qbresearch.exhibits.figures.specifications import plot_specifications
 
 __all__ = [
@@ -33,6 +47,7 @@ __all__ = [
     "MAX_ROWS",
     "plot_attainment_map",
     "plot_between_within",
+    "plot_calendar",
     "plot_caterpillar",
     "plot_coefficients",
     "plot_correlations",
@@ -42,12 +57,21 @@ __all__ = [
     "plot_distributions",
     "plot_groups",
     "plot_importance",
+    "plot_increases",
     "plot_levels",
+    "plot_margins",
     "plot_missing",
     "plot_moderation",
     "plot_nothing",
+    "plot_phases",
+    "plot_prefecture_board",
+    "plot_progress",
+    "plot_recognition",
     "plot_scatters",
+    "plot_school_evidence",
     "plot_specifications",
+    "plot_timetable",
     "plot_variance",
+    "plot_verdicts",
     "plot_years",
 ]

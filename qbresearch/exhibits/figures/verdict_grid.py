@@ -1,0 +1,138 @@
+"""Verdicts as cells that are read without colour: what the board, the schools and the counties share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+
+from qbresearch.exhibits.canvas import dot_handle, literal_text, points_wide, text_pieces, text_width, wrap_text
+from qbresearch.exhibits.evaluation_tables import printed_code
+from qbresearch.exhibits.style import MARKERS, PALETTE, verdict_words
+from qbresearch.language import say
+
+MAX_COLUMNS = 40
+GRID_NAMES = 20.0  # Chinese characters of a line of a row's name
+TWO_LINES = 0.27  # inches of a row that holds two lines of 8 points
+PART_WIDTH = 1.18  # of a tile: the column with the names of the parts
+# Light, dark and hatched stay apart in print without colour; the mark and the legend say the verdict in words.
+TILES = {
+    "met": {"facecolor": "#DCEBF6", "edgecolor": "#3A87C2", "ink": PALETTE["ink"]},
+    "not_met": {"facecolor": "#B33A00", "edgecolor": "#7E2900", "ink": "white"},
+    "undecided": {"facecolor": "#FFFFFF", "edgecolor": "#8C8C8C", "ink": PALETTE["ink"]},
+    "": {"facecolor": "#FFFFFF", "edgecolor": "#D9DDE1", "ink": "#5A5A5A"},
+}
+HATCH_INK = "#D2D6DA"
+
+
+def part_head(ax: Axes, top: float, height: int, part: tuple, children: pd.DataFrame, wide: float) -> None:
+    """Name of a part and how many of its items are met."""
+    # What has no code is a rule beside the items (every school meets the standard) and is not counted with them.
+    coded = children[children["code"].map(printed_code).ne("")]
+    met, count = int(coded["verdict"].eq("met").sum()), len(coded)
+    name = part.label if part.decides else say("{label}（不计入总体判定）", label=part.label)
+    named = wrap_text(name, (wide * PART_WIDTH - 6) / 8.5)
+    tally = wrap_text(say("{n} 项中 {met} 项达标", n=count, met=met), (wide * PART_WIDTH - 6) / 7.5) if count else ""
+    # In points about the middle: name and tally stay together whatever the height of a row becomes.
+    upper, lower = 11.5 * (named.count("\n") + 1), 10.5 * (tally.count("\n") + 1)
+    settings = {"xy": (0, top + height / 2), "textcoords": "offset points", "ha": "left", "annotation_clip": False}
+    ax.annotate(named, xytext=(0, (lower - upper) / 2 + 1), va="bottom", fontsize=8.5, fontweight="bold", **settings)
+    ax.annotate(tally, xytext=(0, (lower - upper) / 2 - 2), va="top", fontsize=7.5, color="#4A4A4A", **settings)
+
+
+def tile(ax: Axes, left: float, top: float, item: tuple, wide: float) -> None:
+    """One item: a frame with its mark, code and short label."""
+    look = TILES[item.verdict]
+    box = {"boxstyle": "round,pad=0,rounding_size=0.05", "mutation_aspect": 1.0}
+    hatched = item.verdict == "undecided"
+    place = ((left + 0.03, top + 0.05), 0.94, 0.9)
+    if hatched:  # a hatch has the colour of the edge, so the frame is drawn a second time
+        ax.add_patch(FancyBboxPatch(*place, facecolor="white", edgecolor=HATCH_INK, hatch="/////", linewidth=0, **box))
+    fill = "none" if hatched else look["facecolor"]
+    ax.add_patch(FancyBboxPatch(*place, facecolor=fill, edgecolor=look["edgecolor"], linewidth=0.9, **box))
+    ink = look["ink"]
+    if item.verdict:
+        ax.plot(left + 0.12, top + 0.24, marker=MARKERS[item.verdict], markersize=5.5, linestyle="none", zorder=3,
+                color=ink if item.verdict == "not_met" else PALETTE[item.verdict], markeredgecolor="white",
+                markeredgewidth=0.4)  # fmt: skip
+    back = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none"} if hatched else None
+    code = printed_code(item.code)
+    ax.text(left + 0.2, top + 0.25, code, ha="left", va="center", fontsize=7.5, fontweight="bold", color=ink, bbox=back, zorder=2)
+    room = (wide - 9) / 7.2
+    ax.text(left + 0.09, top + 0.66, two_lines(item.short, room), ha="left", va="center", fontsize=7.2, color=ink, linespacing=1.12, bbox=back,
+            zorder=2)  # fmt: skip
+
+
+def shortened(line: str, room: float) -> str:
+    """A line with an ellipsis in the place of its end, where it is wider than there is room."""
+    if text_width(line) <= room:
+        return line
+    while line and text_width(line) > room - 1:
+        line = line[:-1]
+    return line.rstrip() + "…"
+
+
+def two_lines(label: str, room: float) -> str:
+    """A label on at most two lines, its end cut off where it needs more."""
+    first, *rest = wrap_text(label, room).split("\n")
+    return "\n".join([first, shortened(" ".join(rest), room)]) if rest else first
+
+
+def row_labels(labels: Sequence[str], height: float, room: float) -> list[str]:
+    """Labels of rows that leave room for the drawing: two lines where rows of ``height`` inches have it, else one."""
+    if height >= TWO_LINES:
+        return [two_lines(label, room) for label in labels]
+    return [literal_text(shortened(label, 1.2 * room)) for label in labels]
+
+
+def verdict_grid(ax: Axes, verdicts: pd.DataFrame, height: float, *, own: bool) -> None:
+    """Cells of verdicts with a mark and a shade each, rows ``height`` inches high: names at the left and on top."""
+    rows, columns = verdicts.shape
+    ax.grid(visible=False)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    kinds = list(TILES)
+    colours = ListedColormap([TILES[kind]["facecolor"] for kind in kinds])
+    codes = verdicts.map(kinds.index).to_numpy(dtype=float)
+    edges = (np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5)
+    ax.pcolormesh(*edges, codes, cmap=colours, vmin=-0.5, vmax=len(kinds) - 0.5, edgecolors="white", linewidth=1.0)
+    for kind in kinds:
+        row, column = np.nonzero(codes == kinds.index(kind))
+        if kind and row.size:
+            shade = "white" if kind == "not_met" else PALETTE[kind]
+            ax.scatter(column, row, s=24 if rows <= 40 else 15, marker=MARKERS[kind], c=shade, linewidths=0.4,
+                       edgecolors="white", zorder=3)  # fmt: skip
+        look = {"undecided": {"edgecolor": HATCH_INK, "hatch": "/////", "linewidth": 0}, "": {"edgecolor": "#EDEFF1"}}.get(kind)
+        for x, y in zip(column, row, strict=True) if look else ():
+            ax.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor="none", **look))
+    ax.set_xlim(-0.5, columns - 0.5)
+    ax.set_ylim(rows - 0.5, -0.5)
+    size = 8 if rows <= 40 else 7
+    room = GRID_NAMES if height >= TWO_LINES else 1.2 * GRID_NAMES
+    names = row_labels(list(map(str, verdicts.index)), height, GRID_NAMES)
+    ax.set_yticks(np.arange(rows), names, fontsize=size)
+    room = points_wide(ax) * (0.95 if own else 0.75) - min(max(map(text_width, verdicts.index)), room) * size - 36
+    fits = float(np.clip(room / columns / 7.6 - 0.6, 2.4, 12.0))
+    names = list(map(str, verdicts.columns))
+    turned = max(text_width(piece) for name in names for piece in text_pieces(name)) > fits + 0.4  # a word is not broken
+    headings = [two_lines(name, 11.0) if turned else wrap_text(name, fits) for name in names]
+    ax.set_xticks(np.arange(columns), headings, fontsize=7.5 if columns <= 26 else 6.5, rotation=90 if turned else 0)
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("bottom")
+    ax.tick_params(length=0)
+
+
+def grid_handles(verdicts: pd.DataFrame) -> list[Artist]:
+    """Legend of :func:`verdict_grid`."""
+    found = set(verdicts.to_numpy().ravel())
+    handles: list[Artist] = [
+        dot_handle(kind, word, markersize=7) for kind, word in verdict_words().items() if kind in found
+    ]
+    if "" in found:
+        handles.append(Patch(facecolor="white", edgecolor="#C9CED3", label=say("不适用")))
+    return handles

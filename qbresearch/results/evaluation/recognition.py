@@ -1,0 +1,307 @@
+"""Social recognition: what a survey of parents, teachers and others says, and whether it can decide."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from qbresearch.errors import check_choice
+from qbresearch.exhibits.figures.evaluation import plot_recognition
+from qbresearch.language import clauses, label_of, listed, say
+from qbresearch.results.evaluation.ratios import known_number, unit_words
+from qbresearch.results.evaluation.tree import (
+    MET,
+    NO_RULE,
+    NOT_MET,
+    UNDECIDED,
+    Element,
+    Node,
+    compare,
+    item_node,
+    judged,
+    option_words,
+    place_of,
+)
+from qbresearch.results.resources.attainment import SAME
+from qbresearch.rules.columns import load_table
+from qbresearch.rules.evaluations import Evaluation, Requirement
+from qbresearch.rules.settings import setting
+from qbresearch.statistics.proportions import wilson_interval
+from qbresearch.statistics.records import plain_records
+
+TABLE, PARENTS = "survey", "parents"
+QUESTIONNAIRE, VISIT = "questionnaire", "visit"
+SATISFIED_SHARE, MEAN_SCORE = "satisfied_share", "mean_score"
+ALL = ""
+"""Group of the rows that hold all groups of a mode together."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionResult:
+    """What the survey of one county and year says.
+
+    table : one row a mode and group, and one a mode with group ``""`` for all groups together: ``mode, mode_label,
+        group, label, valid, satisfied, mean_score, share`` (the score, by the choice of the option; all between 0 and
+        1), ``low, high`` (Wilson's interval of a satisfied share), ``threshold``, ``verdict`` (of all questionnaires;
+        no rule judges single groups or visits).
+    verdict : on the questionnaires of all groups together; see :func:`measure_recognition`.
+    score, low, high : of all questionnaires, ``None`` where missing data leave them open. limit : what the score must
+        reach. scoring : ``satisfied_share`` or ``mean_score``.
+    valid, needed : questionnaires there are and must be; parents_share : of the valid ones.
+    sample_cannot_decide : the interval contains the limit, whatever the verdict. near : it does although the sample is
+        as large and composed as the rule wants, so that the verdict is that of the point value.
+    node : the item in the tree.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    verdict: str
+    score: float | None
+    low: float | None
+    high: float | None
+    limit: float
+    scoring: str
+    valid: float | None
+    needed: int | None
+    parents_share: float | None
+    sample_cannot_decide: bool
+    near: bool
+    node: Node = field(repr=False)
+
+    def tidy(self) -> pd.DataFrame:
+        """A copy of ``table``."""
+        return self.table.copy()
+
+    def summary(self) -> str:
+        """Score, interval and verdict in one sentence, with what keeps the sample from deciding."""
+        decided, limit = self.node.find("R_recognition"), percent_words(self.limit)
+        head = {
+            MET: say("社会认可度达到 {limit}", limit=limit),
+            NOT_MET: say("社会认可度低于 {limit}", limit=limit),
+            UNDECIDED: say("社会认可度是否达到 {limit} 无法判定", limit=limit),
+        }[self.verdict]
+        return say("{head}：{reason}。", head=head, reason=decided.reason)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Questionnaires by group, and visits, beside the limit, with intervals."""
+        rows = self.table[self.table["mode"].eq(QUESTIONNAIRE) | self.table["group"].eq(ALL)]
+        return plot_recognition(rows.assign(label=rows["label"].mask(rows["mode"].eq(VISIT), say("走访"))), ax=ax)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; ``node`` with its elements."""
+        names = ("verdict", "score", "low", "high", "limit", "scoring", "valid", "needed", "parents_share",
+                 "sample_cannot_decide", "near")  # fmt: skip
+        own = {name: getattr(self, name) for name in names}
+        return own | {"groups": plain_records(self.table), "node": self.node.to_dict()}
+
+
+def measure_recognition(
+    survey: pd.DataFrame | None, population: float | None, evaluation: Evaluation
+) -> RecognitionResult:
+    r"""Judge the survey of one county and school year.
+
+    .. math:: s = \sum_g k_g / \sum_g n_g \quad\text{or}\quad s = \sum_g n_g m_g / \sum_g n_g
+
+    with satisfied (:math:`k_g`) and valid (:math:`n_g`) questionnaires and the mean score :math:`m_g` of group g, by the
+    choice of the option ``R_scoring``. Groups are not weighted otherwise. Visits are measured the same way, shown, and
+    decide nothing.
+
+    Parameters
+    ----------
+    survey : DataFrame or None
+        Rows of the survey table of one county and school year; ``None`` where nobody supplied the table.
+    population : float or None
+        Resident population, persons; from it follows the sample the rule wants, rounded up to whole questionnaires.
+    evaluation : Evaluation
+        Limits, option and groups.
+
+    Returns
+    -------
+    RecognitionResult
+        The verdict is ``undecided`` where the sample is smaller than the rule wants, parents are fewer than it wants,
+        or the population or a number of valid questionnaires is missing: such a survey decides nothing, however high its
+        score. A blank number of satisfied (or score) leaves bounds for the overall score; the verdict stands where both
+        fall on the same side of the limit. Else the point value decides, the limit included. Where Wilson's interval of
+        the satisfied share contains the limit, ``sample_cannot_decide`` holds and the reason says so; with a sample as
+        the rule wants it the verdict is still that of the point value, marked ``near``. There is no interval for
+        ``mean_score``: the table has no spread of scores.
+
+    Raises
+    ------
+    InputError
+        A group the evaluation does not know, or more satisfied than valid questionnaires.
+
+    Source
+    ------
+    Limits: the requirements ``R_recognition``, ``R_sample``, ``R_parents``. Significance: the setting of that name.
+    """
+    recognition, sample, parents = (evaluation.requirement(f"R_{name}") for name in ("recognition", "sample", "parents"))
+    scoring = str(evaluation.option("R_scoring").choice.value)
+    table = _table(survey, evaluation, scoring)
+    asked = table[table["mode"].eq(QUESTIONNAIRE) & table["group"].ne(ALL)]
+    valid = _total(asked["valid"])
+    needed = None if not population or pd.isna(population) else math.ceil(sample.limit * population * (1 - SAME))
+    enough = _sample_node(sample, valid, population, needed, evaluation)
+    share = _share_of_parents(asked, valid)
+    composed = _parents_node(parents, share, evaluation)
+    bounds = _bounds(asked, scoring) if valid else None
+    score = bounds[0] if bounds and bounds[0] == bounds[1] else None
+    point = {compare(b, recognition.comparison, recognition.limit)[0] for b in bounds} if bounds else {UNDECIDED}
+    representative = enough.verdict == composed.verdict == MET
+    verdict = point.pop() if representative and len(point) == 1 else UNDECIDED
+    whole = table["mode"].eq(QUESTIONNAIRE) & table["group"].eq(ALL)
+    low, high = (_number(table.loc[whole, name].iloc[0]) if whole.any() else None for name in ("low", "high"))
+    open_ = low is not None and high is not None and low <= recognition.limit <= high
+    reasons = [
+        *_score_words(asked, bounds, low, high, scoring, decided=verdict != UNDECIDED),
+        *(node.reason for node in (enough, composed) if node.verdict != MET),
+    ]
+    limit = percent_words(recognition.limit)
+    if open_ and representative:
+        reasons.append(say("区间包含 {limit}，判定按点值，换一批受访者结论可能相反", limit=limit))
+    elif open_:
+        reasons.append(say("区间包含 {limit}，只凭这些问卷不能断定是否达到", limit=limit))
+    decided = judged(
+        recognition, score, evaluation, verdict=verdict, reason=clauses(filter(None, reasons)),
+        option=option_words(evaluation, "R_scoring"), elements=_elements(survey, population),
+    )
+    children = [decided, enough, composed, *_visit_node(table, recognition)]
+    table = table.assign(threshold=recognition.limit, verdict=np.where(whole, verdict, NO_RULE))
+    return RecognitionResult(
+        table, verdict, score, low, high, recognition.limit, scoring, valid, needed, share, open_,
+        open_ and representative, item_node(evaluation.item("R"), children, evaluation),
+    )
+
+
+def percent_words(share: float) -> str:
+    """A share as a percentage in a sentence: one decimal, none where it is whole."""
+    return f"{share * 100:.1f}".removesuffix(".0") + "%"
+
+
+def mode_words() -> dict[str, str]:
+    """How people were asked, in words."""
+    return {QUESTIONNAIRE: say("问卷"), VISIT: say("走访")}
+
+
+def _table(survey: pd.DataFrame | None, evaluation: Evaluation, scoring: str) -> pd.DataFrame:
+    """Rows of the survey with labels, scores and intervals, groups in the evaluation's order, and one row for all."""
+    labels = {group.id: label_of(group) for group in evaluation.groups}
+    columns = ["mode", "mode_label", "group", "label", "valid", "satisfied", "mean_score", "share", "low", "high"]
+    rows: list[tuple[Any, ...]] = []
+    for mode, words in mode_words().items() if survey is not None else ():
+        found = survey[survey["mode"].eq(mode)]
+        for group in found["group"]:
+            check_choice(group, labels, name="调查对象", where="社会认可度调查表")
+        numbers = found[["valid", "satisfied", "mean_score"]].astype(float)
+        for group in (g for g in labels if g in set(found["group"])):
+            rows.append((mode, words, group, labels[group], *_scored(numbers[found["group"].eq(group)], scoring)))
+        if len(found):
+            rows.append((mode, words, ALL, say("合计"), *_scored(numbers, scoring)))
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[4:], float))
+
+
+def _scored(rows: pd.DataFrame, scoring: str) -> tuple[float, ...]:
+    """Valid, satisfied, mean score, score and interval of some rows together; NaN where a number is missing."""
+    valid, satisfied = (rows[name].sum(skipna=False) for name in ("valid", "satisfied"))
+    mean = (rows["valid"] * rows["mean_score"]).sum(skipna=False) / valid if valid > 0 else np.nan
+    low = high = np.nan
+    if valid > 0 and not np.isnan(satisfied):
+        interval = wilson_interval(satisfied, valid, significance=setting("significance"), where=say("社会认可度调查"))
+        low, high = interval if scoring == SATISFIED_SHARE else (np.nan, np.nan)
+    share = satisfied / valid if valid > 0 else np.nan
+    return valid, satisfied, mean, share if scoring == SATISFIED_SHARE else mean, low, high
+
+
+def _bounds(rows: pd.DataFrame, scoring: str) -> tuple[float, float]:
+    """Least and most that the overall score can be: of a blank group anything from nobody to everybody."""
+    counted = rows["satisfied"] if scoring == SATISFIED_SHARE else rows["valid"] * rows["mean_score"]
+    valid = rows["valid"].sum()
+    return counted.fillna(0).sum() / valid, counted.fillna(rows["valid"]).sum() / valid
+
+
+def _sample_node(
+    requirement: Requirement, valid: float | None, population: float | None, needed: int | None, evaluation: Evaluation
+) -> Node:
+    if needed is None:
+        return judged(requirement, None, evaluation, decides=False, reason=say("缺常住人口数，不知道应有多少份问卷"))
+    if valid is None:
+        return judged(requirement, None, evaluation, decides=False, reason=say("有效问卷份数不全"))
+    reason = say("有效问卷 {valid} 份，按常住人口应不少于 {needed} 份", valid=int(valid), needed=needed)
+    return judged(requirement, valid / population, evaluation, decides=False, reason=reason)
+
+
+def _parents_node(requirement: Requirement, share: float | None, evaluation: Evaluation) -> Node:
+    if share is None:
+        return judged(requirement, None, evaluation, decides=False, reason=say("不知道家长占有效问卷的比例"))
+    reason = say("家长占有效问卷的 {share}，应不少于 {limit}", share=percent_words(share), limit=percent_words(requirement.limit))
+    return judged(requirement, share, evaluation, decides=False, reason=reason)
+
+
+def _visit_node(table: pd.DataFrame, recognition: Requirement) -> list[Node]:
+    """What visits found, for the reader; no rule decides by it."""
+    rows = table[table["mode"].eq(VISIT) & table["group"].eq(ALL)]
+    if rows.empty:
+        return []
+    score, valid = _number(rows["share"].iloc[0]), _number(rows["valid"].iloc[0])
+    reason = say("走访 {n} 人，单独列出，不参与判定", n="—" if valid is None else int(valid))
+    return [Node("R:visit", say("走访"), NO_RULE, score, unit=label_of(recognition, "unit"), percent=recognition.percent,
+                 reason=reason, decides=False)]
+
+
+def _share_of_parents(rows: pd.DataFrame, valid: float | None) -> float | None:
+    parents = _total(rows.loc[rows["group"].eq(PARENTS), "valid"])
+    return parents / valid if valid and parents is not None else None
+
+
+def _total(numbers: pd.Series) -> float | None:
+    """The sum, or ``None`` where there is nothing to add or one number is missing."""
+    return None if numbers.empty or numbers.isna().any() else float(numbers.sum())
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _score_words(
+    rows: pd.DataFrame, bounds: tuple[float, float] | None, low: float | None, high: float | None, scoring: str, *,
+    decided: bool,
+) -> list[str]:
+    """What was found: the score with its interval, or which groups lack a number."""
+    if rows.empty:
+        return [say("没有本县本学年的问卷")]
+    needed = ["valid", "satisfied" if scoring == SATISFIED_SHARE else "mean_score"]
+    columns = {name: load_table(TABLE).label(name) for name in needed}
+    gaps = [say("{group}的{column}", group=row["label"], column=columns[name])
+            for _, row in rows.iterrows() for name in needed if np.isnan(row[name])]
+    if gaps:
+        sure = [say("无论缺的是多少，判定都不变")] if decided else []
+        return [say("缺{columns}", columns=listed(gaps)), *sure]
+    if bounds is None:
+        return [say("没有一份有效问卷")]
+    valid, score = int(rows["valid"].sum()), percent_words(bounds[0])
+    if scoring == MEAN_SCORE:
+        return [say("{valid} 份有效问卷的平均得分为满分的 {score}，按得分计没有区间", valid=valid, score=score)]
+    return [say(
+        "{valid} 份有效问卷中 {satisfied} 份满意，占 {score}，{level} 区间 {low} 至 {high}", valid=valid, score=score,
+        satisfied=int(rows["satisfied"].sum()), level=percent_words(1 - setting("significance")),
+        low=percent_words(low), high=percent_words(high),
+    )]  # fmt: skip
+
+
+def _elements(survey: pd.DataFrame | None, population: float | None) -> tuple[Element, ...]:
+    """Counts of every group of questionnaires with their places, and the population."""
+    people = None if population is None or pd.isna(population) else float(population)
+    found = [Element(load_table("county-facts").label("resident_population"), people, unit_words("人"))]
+    if survey is None:
+        return tuple(found)
+    contract = load_table(TABLE)
+    groups = contract.choice_labels("group")
+    for row in survey[survey["mode"].eq(QUESTIONNAIRE)].to_dict("records"):
+        for name in ("valid", "satisfied"):
+            what = say("{group}的{column}", group=groups[row["group"]], column=contract.label(name))
+            found.append(Element(what, known_number(row, name), unit_words("份"), place_of(row)))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Plans of counties and prefectures against the standard and against what has been reached."""

@@ -1,0 +1,193 @@
+"""Every target of a plan beside the national verdict, never instead of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from qbresearch.language import clauses, label_of, say
+from qbresearch.results.evaluation.tree import (
+    MET,
+    NOT_MET,
+    UNDECIDED,
+    Node,
+    combine,
+    compare,
+)
+from qbresearch.results.resources.attainment import AttainmentResult
+from qbresearch.rules.overlays import ADDS, BLANK, Change, Overlay
+from qbresearch.rules.standards import COMPOSITE_CV, CV
+from qbresearch.statistics.records import plain_records
+
+COLUMNS = [
+    "target", "path", "label", "kind", "value", "limit", "verdict", "plan_value", "plan_limit", "plan_verdict",
+    "relation", "judges", "comparison", "unit", "percent", "reason", "clause", "quote", "status", "base_clause", "base_quote",
+    "base_status",
+]  # fmt: skip
+SCHOOLS, COMPOSITE = "schools", "composite"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetResult:
+    """Targets of a plan judged beside the standard.
+
+    table : one row a target in the plan's order (columns ``COLUMNS``). ``value`` is the county's number counted as the
+        standard does, ``plan_value`` the same counted as the plan does; of coefficients of variation the largest one;
+        NaN where the verdict rests on no single number. ``limit`` (national) and ``plan_limit`` are what must be reached, ``verdict`` and ``plan_verdict`` whether it is;
+        ``relation`` is that of :mod:`qbresearch.rules.overlays`; ``reason`` says what decided, or why nothing can.
+    """
+
+    label: str
+    table: pd.DataFrame = field(repr=False)
+
+    def tidy(self) -> pd.DataFrame:
+        """A copy of ``table``."""
+        return self.table.copy()
+
+    def beside(self) -> pd.DataFrame:
+        """What :func:`qbresearch.exhibits.evaluation_tables.beside_table` prints: blank targets are ``open``, and
+        ``plan_reason`` says why a target without a number has no verdict."""
+        return self.table.assign(
+            relation=self.table["relation"].replace({BLANK: "open"}),
+            plan_reason=self.table["reason"].where(self.table["plan_limit"].isna(), ""),
+        )  # fmt: skip
+
+    def summary(self) -> str:
+        """Targets met, not met and undecided, and those met nationally and not under the plan, in one sentence."""
+        verdicts = self.table["plan_verdict"]
+        counts = {v: int(verdicts.eq(v).sum()) for v in (MET, NOT_MET, UNDECIDED)}
+        only = int((self.table["verdict"].eq(MET) & verdicts.eq(NOT_MET)).sum())
+        return say(
+            "{plan}：目标 {n} 项，达到 {met} 项，未达到 {not_met} 项，无法判定 {undecided} 项；其中国家标准已达标而规划未达到的 {only} 项",
+            plan=self.label, n=len(self.table), only=only, **counts,
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"plan": self.label, "targets": plain_records(self.table)}
+
+
+def judge_targets(
+    laid: Overlay, national: Node, plan: Node, *, national_schools: AttainmentResult | None = None,
+    plan_schools: AttainmentResult | None = None, label: str = "",
+) -> TargetResult:
+    """Judge every target of a plan, beside the verdict of the standard on the same thing.
+
+    Parameters
+    ----------
+    laid : Overlay
+        The plan laid over the evaluation and its standard.
+    national, plan : Node
+        Trees of one county: judged by the standard, and by the overlay.
+    national_schools, plan_schools : AttainmentResult, optional
+        The schools of the county judged by both; without them targets for a single indicator of every school are
+        undecided, since the trees hold the school rule only.
+    label : str
+        How the plan is called in the summary.
+
+    Returns
+    -------
+    TargetResult
+        A target that only the plan knows and a blank one are undecided, with the reason. Of several targets on one path
+        the plan's tree judges the strictest; the others are judged by their own limit on the same number, and are
+        undecided where there is no single number.
+    """
+    judge = _Judge(national, plan, national_schools, plan_schools)
+    sources = [judge.row(change) for change in laid.changes]
+    frame = pd.DataFrame(sources, columns=COLUMNS)
+    numbers = ("value", "limit", "plan_value", "plan_limit")
+    return TargetResult(label, frame.astype(dict.fromkeys(numbers, float)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the data say on one path: verdict, number (where there is one) and words."""
+
+    verdict: str
+    value: float | None = None
+    reason: str = ""
+
+
+class _Judge:
+    """Looks up what a path means in both trees."""
+
+    def __init__(
+        self, national: Node, plan: Node, national_schools: AttainmentResult | None, plan_schools: AttainmentResult | None
+    ) -> None:
+        self.national = {node.code: node for _, _, node in national.walk()}
+        self.plan = {node.code: node for _, _, node in plan.walk()}
+        self.schools = {id(self.national): national_schools, id(self.plan): plan_schools}
+
+    def row(self, change: Change) -> dict[str, Any]:
+        national = self.look(change.path, self.national) if change.base_citation else _Found("")
+        own = self.own(change, national)
+        cited, base = change.target.citation, change.base_citation
+        return {
+            "target": change.target.id, "path": change.path, "label": label_of(change), "kind": change.target.kind,
+            "value": national.value, "limit": change.base_value, "verdict": national.verdict,
+            "plan_value": own.value, "plan_limit": change.plan_value, "plan_verdict": own.verdict, "relation": change.relation,
+            "judges": change.judges, "comparison": change.comparison, "unit": label_of(change, "unit"), "percent": change.percent,
+            "reason": own.reason, "clause": cited.said("clause"), "quote": cited.said("quote"), "status": cited.status,
+            "base_clause": base.said("clause") if base else "", "base_quote": base.said("quote") if base else "",
+            "base_status": base.status if base else "",
+        }  # fmt: skip
+
+    def own(self, change: Change, national: _Found) -> _Found:
+        """What the plan's own limit says."""
+        if change.relation == BLANK:
+            return _Found(UNDECIDED, national.value, say("规划留作空白，还没有数"))
+        if change.relation == ADDS or change.plan_value is None:
+            return _Found(UNDECIDED, None, say("标准没有这一项，也没有可以计算的定义或数据"))
+        found = self.look(change.path, self.plan)
+        if change.judges:
+            return found
+        if found.value is not None:
+            verdict, _ = compare(found.value, change.comparison, change.plan_value)
+            return _Found(verdict, found.value, found.reason)
+        return _Found(UNDECIDED, None, clauses(filter(None, (say("规划在同一事项上另有更严的目标"), found.reason))))
+
+    def look(self, path: str, nodes: dict[str, Node]) -> _Found:
+        """Verdict, number and reason on a path in one of the trees."""
+        kind, *names = path.split(":")
+        if kind == "cap":
+            return self.spread(names[0], names[1], nodes)
+        if kind == "threshold":
+            return self.indicator(names[0], names[1], nodes)
+        node = nodes.get(SCHOOLS if kind == "rule" else names[0])
+        if node is None:
+            return _Found(UNDECIDED, None, say("这一项没有评估结果"))
+        below = clauses(child.reason for child in node.children if child.reason) if kind == "rule" else ""
+        return _Found(node.verdict or UNDECIDED, node.value, below or node.reason)
+
+    def spread(self, statistic: str, stage: str, nodes: dict[str, Node]) -> _Found:
+        """Coefficients of variation of every indicator of a stage, or the composite one: the largest and its indicator."""
+        prefixes = {code: code.partition(":")[0] for code in nodes if code.endswith(f":{stage}") and code != f"{SCHOOLS}:{stage}"}
+        own = [nodes[code] for code, prefix in prefixes.items() if (prefix == COMPOSITE) == (statistic == COMPOSITE_CV)]
+        known = [node for node in own if node.value is not None]
+        verdict = combine(node.verdict for node in own) or UNDECIDED
+        if not known:
+            return _Found(verdict, None, say("没有可以计算的差异系数"))
+        top = max(known, key=lambda node: node.value)
+        over = sum(node.verdict == NOT_MET for node in own)
+        if statistic != CV:
+            return _Found(verdict, top.value)
+        label = nodes[prefixes[top.code]].label
+        return _Found(verdict, top.value, say("{n} 项中 {over} 项超过上限，最大的是{label}", n=len(own), over=over, label=label))
+
+    def indicator(self, code: str, stage: str, nodes: dict[str, Node]) -> _Found:
+        """One indicator in every school of a stage."""
+        schools = self.schools[id(nodes)]
+        if schools is None:
+            return _Found(UNDECIDED, None, say("每校单项标准要看学校判定"))
+        rows = schools.tidy()
+        rows = rows[rows["indicator"].eq(code) & rows["stage"].eq(stage)]
+        if rows.empty:
+            return _Found(UNDECIDED, None, say("没有这一学段的学校"))
+        counts = rows["verdict"].value_counts()
+        reason = say("{n} 所学校中 {met} 所达到这一项", n=len(rows), met=int(counts.get(MET, 0)))
+        lacking = rows.dropna(subset=["value"])
+        lowest = float(lacking["value"].min()) if len(lacking) else None
+        return _Found(combine(rows["verdict"]) or UNDECIDED, lowest, reason)
+
