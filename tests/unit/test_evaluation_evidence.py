@@ -63,10 +63,11 @@ def test_the_reason_names_document_number_date_department_and_finding() -> None:
 
 @pytest.mark.parametrize("dtype", ["string", object])
 def test_blank_cells_of_text_columns_are_blank(dtype) -> None:
-    rows = records(("G1", "met"), number=pd.NA, date=pd.NA, confirmed_by=pd.NA).assign(source_file=pd.NA).astype(dtype)
+    blank = {"number": pd.NA, "date": pd.NA, "confirmed_by": pd.NA}
+    rows = records(("G1", "met"), **blank).assign(source_file=pd.NA).astype(dtype).assign(school_year=2022)
     node = judge_evidence(["G1"], rows, code="G1", label="例")
     assert (node.verdict, node.reason, node.elements[0].place) == ("met", "《布局规划》：达到", "")
-    rows = records(("G1", pd.NA), number="", title=pd.NA).astype(dtype)
+    rows = records(("G1", pd.NA), number="", title=pd.NA).astype(dtype).assign(school_year=2022)
     assert judge_evidence(["G1"], rows, code="G1", label="例").reason == "没有名称的材料（2022-05-01、县教育局确认）：未定"
 
 

@@ -235,7 +235,7 @@ def test_every_state_has_a_shade_or_hatch_of_its_own():
     ax = figures.plot_phases(phases())
     looks = {(p.get_facecolor(), p.get_hatch()) for p in ax.patches}
     assert len(looks) == 4  # done, running, done late, late
-    assert len([p for p in ax.patches if p.get_hatch()]) == 1
+    assert len({p.get_hatch() for p in ax.patches if p.get_hatch()}) == 2  # what is late is hatched, each in its way
 
 
 def test_a_plan_without_any_date_says_so_and_a_month_that_is_none_is_refused():

@@ -46,7 +46,7 @@ WORKS = {
     "done": {"facecolor": "#A9CBE4", "edgecolor": "#3A87C2"},
     "done_late": {"facecolor": "#E9CD93", "edgecolor": "#9A6B0C", "hatch": "\\\\\\\\"},
     "running": {"facecolor": "#3A87C2", "edgecolor": "#2A6493"},
-    "late": {"facecolor": "#B33A00", "edgecolor": "#7E2900"},
+    "late": {"facecolor": "#B33A00", "edgecolor": "#EFB79F", "hatch": "xxx"},
     "ahead": {"facecolor": "#FFFFFF", "edgecolor": "#3A87C2"},
     "undated": {"facecolor": "#E3E7EB", "edgecolor": "#8A9199"},
     "": {"facecolor": "#E3E7EB", "edgecolor": "#8A9199"},

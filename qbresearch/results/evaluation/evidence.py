@@ -93,16 +93,11 @@ def _verdict(findings: Iterable[str], *, complete: bool) -> str:
 
 def _document(row: dict[str, Any], *, named: bool) -> str:
     """A record in words: code where several are asked for, title, and what is known of number, date and department."""
-    known = [str(row[name]) for name in ("number", "date") if _filled(row, name)]
-    if _filled(row, "confirmed_by"):
+    known = [str(row[name]) for name in ("number", "date") if row.get(name) and pd.notna(row[name])]
+    if row.get("confirmed_by") and pd.notna(row["confirmed_by"]):
         known.append(say("{department}确认", department=row["confirmed_by"]))
     title = str(row["title"]) if pd.notna(row["title"]) else say("没有名称的材料")
     if pd.notna(row["title"]) and not title.startswith("《"):
         title = say("《{title}》", title=title)
     text = say("{word}（{detail}）", word=title, detail=listed(known)) if known else title
     return say("{code} {document}", code=row["item"], document=text) if named else text
-
-
-def _filled(row: dict[str, Any], name: str) -> bool:
-    """Whether a cell is there and not blank; blanks of text columns (``pd.NA``) have no truth value of their own."""
-    return pd.notna(row.get(name)) and bool(row[name])

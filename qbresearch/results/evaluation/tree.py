@@ -196,7 +196,6 @@ def item_node(item: Item, children: Sequence[Node], evaluation: Evaluation) -> N
 
 def place_of(row: Mapping[str, Any]) -> str:
     """Where a row stands in the files as received, in words; empty where the table does not say."""
-    # A blank of a text column has no truth value: whether it is one is asked first.
-    if pd.isna(row.get("source_file")) or not row["source_file"]:
+    if not row.get("source_file") or pd.isna(row["source_file"]):
         return ""
     return say("{file}（{sheet}）第 {row} 行", file=row["source_file"], sheet=row.get("source_sheet"), row=row.get("source_row"))
