@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from qbresearch.processed.beside import BESIDE
 from qbresearch.raw.reading import read_file
 from qbresearch.raw.sources import open_source
 from qbresearch.results.evaluation.county import CountyEvaluation, evaluate_county
-from qbresearch.processed.beside import BESIDE
 from qbresearch.results.evaluation.inputs import CountyInputs
 from qbresearch.results.resources.attainment import assess
 from qbresearch.results.resources.indicators import compute_indicators
