@@ -57,6 +57,8 @@ def value_words(
     """
     if _absent(value):
         return ABSENT
+    if words := _ranks(unit):
+        return words.get(float(value), f"{value:g}")
     scale, unit = _scale(unit, value)
     number, bound = _shown(value, percent, scale), None if _absent(limit) else _shown(limit, percent, scale)
     return _with_unit(fixed_point(number, _decimals(number, percent, bound) if decimals is None else decimals), unit, percent)
@@ -69,6 +71,9 @@ def limit_words(limit: Any, comparison: str, unit: str, percent: bool) -> str:
     """
     if _absent(limit):
         return say("不低于上年") if comparison == "not_less" else ABSENT
+    if ranks := _ranks(unit):
+        highest = limit == max(ranks)
+        return ranks[float(limit)] if highest else f"{SIGNS.get(comparison, '')} {ranks[float(limit)]}".strip()
     words = f"{SIGNS.get(comparison, '')} {_limit_number(limit, unit, percent)}".strip()
     return say("{words}（上年）", words=words) if comparison == "not_less" else words
 
@@ -77,7 +82,9 @@ def limit_phrase(limit: Any, comparison: str, unit: str, percent: bool) -> str:
     """A requirement as a sentence has it: ``不低于 95%``, ``低于 0.15``, ``不超过 45 人``, ``不低于上年的 12,345 元``."""
     if _absent(limit):
         return limit_words(limit, comparison, unit, percent)
-    number = _limit_number(limit, unit, percent)
+    ranks, number = _ranks(unit), _limit_number(limit, unit, percent)
+    if ranks and limit == max(ranks):
+        return say("为“{word}”", word=number)
     phrases = {
         "at_least": say("不低于 {limit}", limit=number), "at_most": say("不超过 {limit}", limit=number),
         "below": say("低于 {limit}", limit=number), "not_less": say("不低于上年的 {limit}", limit=number),
@@ -86,6 +93,8 @@ def limit_phrase(limit: Any, comparison: str, unit: str, percent: bool) -> str:
 
 
 def _limit_number(limit: Any, unit: str, percent: bool) -> str:
+    if ranks := _ranks(unit):
+        return ranks[float(limit)]
     scale, unit = _scale(unit, limit)
     number = _shown(limit, percent, scale)
     exact = f"{number:,.10g}".replace("-", "−")
@@ -99,7 +108,7 @@ def margin_words(margin: Any, unit: str, percent: bool, *, decimals: int | None 
 
     A margin that is not zero never prints as zero.
     """
-    if _absent(margin):
+    if _absent(margin) or _ranks(unit):
         return ABSENT
     if abs(_shown(margin, percent)) < NOISE:
         return "0"
@@ -108,7 +117,7 @@ def margin_words(margin: Any, unit: str, percent: bool, *, decimals: int | None 
 
 def distance_words(margin: Any, unit: str, percent: bool, *, decimals: int | None = None) -> str:
     """A margin without its sign: ``1.2 个百分点``, ``3 人``."""
-    if _absent(margin):
+    if _absent(margin) or _ranks(unit):
         return ABSENT
     scale, unit = _scale(unit, margin)
     number = abs(_shown(margin, percent, scale))
@@ -121,6 +130,14 @@ def distance_words(margin: Any, unit: str, percent: bool, *, decimals: int | Non
 
 def _absent(value: Any) -> bool:
     return value is None or bool(pd.isna(value))
+
+
+def _ranks(unit: str) -> dict[float, str]:
+    """The words of a scale whose unit says what its numbers mean (``1=是，0=否``); empty for any other unit."""
+    pairs = [pair.split("=") for pair in re.split("[，,]", unit)]
+    if not all(len(pair) == 2 and pair[0].strip().isdigit() for pair in pairs):
+        return {}
+    return {float(number): word.strip() for number, word in pairs}
 
 
 def _scale(unit: str, value: Any) -> tuple[float, str]:
@@ -138,7 +155,7 @@ def _shown(value: Any, percent: bool, scale: float = 1.0) -> float:
 def _with_unit(digits: str, unit: str, percent: bool) -> str:
     if percent:
         return digits + "%"
-    return digits + (unit if unit in ("", "%", "‰") else f" {unit}")
+    return digits + (unit.removeprefix("1") if unit in ("", "1", "%", "‰") else f" {unit}")
 
 
 def _decimals(number: float, percent: bool, bound: float | None) -> int:

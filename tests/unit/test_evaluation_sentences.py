@@ -321,3 +321,23 @@ def test_sentences_keep_numbers_in_english():
     assert "of 2 items 1 not met, 1 undecided" in text and "Not met, and so decisive" in text
     assert "required at least 10%" in sentences.part_sentence(tree(), "government", place="A county")
     assert "86.0% (95% CI 84.3% to 87.5%)" in sentences.recognition_sentence(groups(), place="A county", verdict="met", limit=0.85)
+
+
+YES_NO, GRADES = "1=是，0=否", "4 = excellent, 3 = good, 2 = pass, 1 = fail"
+
+
+@pytest.mark.parametrize(("value", "unit", "words"), [(1, YES_NO, "是"), (0.0, YES_NO, "否"), (2, GRADES, "pass"), (0.15, "1", "0.150")])
+def test_a_scale_of_words_is_printed_in_its_words(value, unit, words):
+    assert tables.value_words(value, unit, False) == words
+
+
+@pytest.mark.parametrize(
+    ("limit", "unit", "words", "phrase"), [(1, YES_NO, "是", "为“是”"), (3, GRADES, "≥ good", "不低于 good"), (0.15, "1", "≥ 0.15", "不低于 0.15")]
+)
+def test_a_limit_on_a_scale_of_words_is_a_word(limit, unit, words, phrase):
+    assert tables.limit_words(limit, "at_least", unit, False) == words
+    assert tables.limit_phrase(limit, "at_least", unit, False) == phrase
+
+
+def test_ranks_are_not_subtracted():
+    assert tables.margin_words(-1, GRADES, False) == "—"

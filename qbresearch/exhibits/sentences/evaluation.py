@@ -17,6 +17,7 @@ from qbresearch.exhibits.evaluation_tables import (
     verdict_word,
 )
 from qbresearch.exhibits.style import verdict_words
+from qbresearch.exhibits.tables import ABSENT
 from qbresearch.language import clauses, joined, listed, say, series
 
 MOST_NAMED = 8
@@ -119,7 +120,7 @@ def _facts(row: Mapping[str, Any]) -> list[str]:
         facts.append(say("实际为 {value}", value=value_words(value, unit, percent, limit=limit)))
     if not _absent(limit):
         facts.append(say("要求{limit}", limit=limit_phrase(limit, row["comparison"], unit, percent)))
-    if not _absent(row["margin"]) and not _absent(value):
+    if not _absent(value) and margin_words(row["margin"], unit, percent) != ABSENT:
         facts.append(_distance(row))
     return [series(facts)] if facts else []
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures.evaluation import plot_school_evidence
-from qbresearch.language import clauses, label_of, listed, say, series
+from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.evaluation.inputs import CountyInputs
 from qbresearch.results.evaluation.tree import (
     MET,
@@ -123,17 +123,15 @@ class ReportedResult:
         """How many subjects and grades of how many are not met and undecided, and which."""
         if self.absent:
             return say("没有“{table}”", table=label_of(load_table(TABLE)))
-        verdicts = rows.groupby("label", sort=False)["verdict"].agg(combine)
+        verdicts = rows.groupby(["subject", "label"], sort=False)["verdict"].agg(combine).reset_index()
         parts = []
-        if failed := list(verdicts.index[verdicts == NOT_MET]):
-            parts.append(
-                say("{n} 个学科与年级中 {k} 个未达到：{names}", n=len(verdicts), k=len(failed), names=listed(failed))
-            )
-        if unknown := list(verdicts.index[verdicts == UNDECIDED]):
-            parts.append(
-                say("{n} 个学科与年级中 {k} 个在 {first}—{last} 学年没有报告值：{names}", n=len(verdicts), k=len(unknown),
-                    first=str(self.first_year), last=str(self.last_year), names=listed(unknown))
-            )  # fmt: skip
+        for verdict, words in (
+            (NOT_MET, say("未达到")),
+            (UNDECIDED, say("在 {first}—{last} 学年没有报告值", first=str(self.first_year), last=str(self.last_year))),
+        ):
+            if count := int(verdicts["verdict"].eq(verdict).sum()):
+                names = listed(_named(verdicts, verdict))
+                parts.append(say("{n} 个学科与年级中 {k} 个{words}：{names}", n=len(verdicts), k=count, words=words, names=names))
         return clauses(parts) if parts else say("{n} 个学科与年级全部达到", n=len(verdicts))
 
 
@@ -222,8 +220,17 @@ def _judged(report: Mapping[str, Any] | None, requirement: Requirement) -> tuple
         return own[0], math.nan, own[1], own[2], math.nan, own[3], UNDECIDED, reason
     value = float(cell)
     verdict, margin = compare(value, requirement.comparison, requirement.limit)
-    reason = "" if verdict == MET else series((label_of(requirement), f"{value:g}"))
+    reason = "" if verdict == MET else say("{label}未达到要求", label=label_of(requirement))
     return own[0], value, own[1], own[2], margin, own[3], verdict, reason
+
+
+def _named(verdicts: pd.DataFrame, verdict: str) -> list[str]:
+    """Subjects with this verdict: without their grades where every grade has it."""
+    subjects, names = load_table(TABLE).choice_labels("subject"), []
+    for subject, rows in verdicts.groupby("subject", sort=False):
+        found = rows.loc[rows["verdict"] == verdict, "label"]
+        names += [subjects[subject]] if len(found) == len(rows) else list(found)
+    return names
 
 
 def _when(school_year: object) -> str:
