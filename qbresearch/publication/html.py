@@ -49,6 +49,7 @@ from qbresearch.publication.wording import (
     largest_words,
     note_lead,
     schools_words,
+    stage_heading,
     source_line,
     tone_word,
 )
@@ -106,6 +107,7 @@ def page_environment() -> jinja2.Environment:
         "many_columns": MANY_COLUMNS,
         "head_rows": head_rows,
         "schools_words": schools_words,
+        "stage_heading": stage_heading,
         "largest_words": largest_words,
         "note_lead": note_lead,
         "source_line": source_line,

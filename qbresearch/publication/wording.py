@@ -76,6 +76,12 @@ def note_lead(first: str) -> str:
     return "" if first.startswith(("注", "Note")) else say("注：")
 
 
+def stage_heading(stage: Mapping[str, Any]) -> str:
+    """What a verdict on the first page is about: resources of a stage, or what a record without schools calls itself."""
+    label = stage["stage_label"] or stage["stage"] or say("全县")
+    return str(label) if stage["schools"] is None else say("{stage}资源配置", stage=label)
+
+
 def schools_words(stage: Mapping[str, Any]) -> str:
     """How many schools a stage has and how many of them meet the rule; ``—`` where it is not known."""
     if stage["schools"] is None:

@@ -177,8 +177,8 @@ class PlanStudy:
         return self.three_lists.tidy()
 
     def record(self) -> RecordBlock:
-        """What the index of reports lists."""
-        return _record(self.evaluation, "plan", say("规划要求"), self.evaluation.by_plan.verdict)
+        """What the index of reports lists: the national verdict, which no plan takes the place of."""
+        return self.evaluation.record()
 
 
 @dataclass(frozen=True)
@@ -428,11 +428,3 @@ def _month(month: Month | None) -> str:
     if month is None:
         return ""
     return f"{month.year}-{month.month:02d}" if month.month else str(month.year)
-
-
-def _record(evaluation: EvaluationStudy, stage: str, label: str, verdict: str) -> RecordBlock:
-    values: dict[str, Any] = {
-        "county_name": evaluation.study.county_name, "school_year": evaluation.study.school_year, "stage": stage,
-        "stage_label": label, "standard_label": label_of(evaluation.evaluation), "verdict": verdict,
-    }
-    return RecordBlock(id="county", values=values)

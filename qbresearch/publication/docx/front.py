@@ -11,7 +11,7 @@ from qbresearch.publication.docx.tables import frame, grid_row
 from qbresearch.publication.docx.tones import tone_tag
 from qbresearch.publication.docx.words import Typesetter
 from qbresearch.publication.model import Document, Heading
-from qbresearch.publication.wording import largest_words, schools_words
+from qbresearch.publication.wording import largest_words, schools_words, stage_heading
 
 ABSTRACT, VERDICTS, CAUTIONS, WORKS = "front-abstract", "front-verdicts", "front-cautions", "back-works"
 
@@ -113,7 +113,7 @@ def _verdict_table(stages: list[Mapping[str, Any]], width: int) -> str:
     for stage in stages:
         doubt = " *" if stage.get("rule_unverified") else ""
         cells = [
-            run(say("{stage}资源配置", stage=stage.get("stage_label") or stage.get("stage") or say("全县")) + doubt),
+            run(stage_heading(stage) + doubt),
             tone_tag(str(stage["verdict"])),
             run(schools_words(stage)),
             run("\n".join(filter(None, largest_words(stage)))),

@@ -48,11 +48,11 @@ _SIGNS: dict[Kind, dict[str, str]] = {
     "function": {
         name: name
         for name in (
-            "arccos arcsin arctan arg cos cosh cot coth csc deg dim exp hom ker lg ln log sec sin sinh tan tanh".split()
+            ["arccos", "arcsin", "arctan", "arg", "cos", "cosh", "cot", "coth", "csc", "deg", "dim", "exp", "hom", "ker", "lg", "ln", "log", "sec", "sin", "sinh", "tan", "tanh"]
         )
     },
     "limit": {
-        **{name: name for name in "lim max min sup inf det gcd Pr".split()},
+        **{name: name for name in ["lim", "max", "min", "sup", "inf", "det", "gcd", "Pr"]},
         "limsup": "lim sup",
         "liminf": "lim inf",
     },

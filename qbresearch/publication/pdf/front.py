@@ -11,7 +11,7 @@ from qbresearch.publication.model import Document
 from qbresearch.publication.pdf.items import table, tag_of
 from qbresearch.publication.pdf.markup import Code, call, joined, text, words
 from qbresearch.publication.pdf.tables import Sheet
-from qbresearch.publication.wording import largest_words, schools_words
+from qbresearch.publication.wording import largest_words, schools_words, stage_heading
 
 
 def title_page(document: Document, *, own_page: bool) -> Code:
@@ -58,7 +58,7 @@ def _verdicts(stages: list[Mapping[str, Any]], sheet: Sheet) -> Code:
 
 
 def _verdict_row(stage: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    name = say("{stage}资源配置", stage=stage["stage_label"] or stage["stage"] or say("全县"))
+    name = stage_heading(stage)
     verdict = tag_of(stage["verdict"])[1] + (" *" if stage["rule_unverified"] else "")
     return name, verdict, schools_words(stage), "\n".join(filter(None, largest_words(stage)))
 
