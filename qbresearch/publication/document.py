@@ -410,24 +410,46 @@ def _raw_items(notebook: NotebookNode, name: str, language: str) -> Iterator[tup
 
 
 def _present(raw: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
-    """What is left when text cells go that only announce what is absent; a heading stays while text follows below it."""
+    """What is left when text cells go that only announce what is absent, and then headings with nothing below them."""
     groups: list[list[tuple[Place, Any]]] = [[]]
     for place, content in raw:
         if isinstance(content, list):
             groups.append([])
         groups[-1].append((place, content))
-    for group, following in zip(groups, [*groups[1:], []], strict=True):
-        blocks = [content for _, content in group if not isinstance(content, list)]
-        if not blocks or not all(isinstance(block, AbsentBlock) for block in blocks):
-            yield from (pair for pair in group if not isinstance(pair[1], AbsentBlock))
-        elif following and not _begins_with_heading(following) and _begins_with_heading(group):
+    # From the bottom up: whether a heading stays depends on what is left below it.
+    kept: list[tuple[Place, Any]] = []
+    lost = False
+    for group in reversed(groups):
+        records = [pair for pair in group if isinstance(pair[1], RecordBlock)]
+        blocks = [content for _, content in group if not isinstance(content, list | RecordBlock)]
+        if blocks and all(isinstance(block, AbsentBlock) for block in blocks):
             place, tokens = group[0]
-            yield place, tokens[:1]
+            group = [(place, tokens[:1])] if isinstance(tokens, list) and _begins_with_heading(tokens) else []
+            kept, lost = records + kept, True
+        rest = [pair for pair in group if not isinstance(pair[1], AbsentBlock)]
+        is_bare = len(rest) == 1 and isinstance(rest[0][1], list) and _is_bare_heading(rest[0][1])
+        if not rest or (lost and is_bare and _dangles(rest[0][1], kept)):
+            continue
+        kept, lost = rest + kept, False
+    yield from kept
 
 
-def _begins_with_heading(group: Sequence[tuple[Place, Any]]) -> bool:
-    tokens = group[0][1] if group else None
-    return isinstance(tokens, list) and bool(tokens) and tokens[0]["type"] == "heading"
+def _begins_with_heading(tokens: Sequence[Token]) -> bool:
+    return bool(tokens) and tokens[0]["type"] == "heading"
+
+
+def _is_bare_heading(tokens: Sequence[Token]) -> bool:
+    return _begins_with_heading(tokens) and all(token["type"] in ("heading", "blank_line") for token in tokens)
+
+
+def _dangles(heading: Sequence[Token], below: Sequence[tuple[Place, Any]]) -> bool:
+    """Whether a heading would stand right above one of its own or a higher level, or at the end."""
+    if not below:
+        return True
+    tokens = below[0][1]
+    if not isinstance(tokens, list) or not _begins_with_heading(tokens):
+        return isinstance(tokens, RecordBlock) and _dangles(heading, below[1:])
+    return tokens[0]["attrs"]["level"] <= heading[0]["attrs"]["level"]
 
 
 def _check_language(notebook: NotebookNode, name: str, language: str) -> None:

@@ -18,6 +18,7 @@ from qbresearch.rules.citations import (
     read_citation,
     read_toml,
 )
+from qbresearch.rules.columns import load_table
 from qbresearch.simulation.entries import frozen, numbers_in
 
 STAGES = ("primary", "junior")
@@ -185,6 +186,21 @@ class Planted:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Cells of one school in one year that are ``set`` or left ``blank`` after everything has been generated.
+
+    No random number depends on it: everything else stays as it is, the school's other cells and years included.
+    """
+
+    county: str
+    school_year: int
+    school_code: str
+    citation: Citation
+    set: Mapping[str, float] = field(default_factory=dict)
+    blank: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
     """Everything :func:`qbresearch.simulation.generate.simulate` needs besides a seed."""
 
@@ -210,6 +226,7 @@ class Parameters:
     basics: tuple[Basic, ...]
     settings: tuple[Setting, ...]
     planted: tuple[Planted, ...]
+    changes: tuple[Change, ...]
 
     def setting(self, name: str) -> float:
         """Value of the setting called ``name``."""
@@ -323,10 +340,12 @@ _LISTS = {
         Planted, ("id", "county", "school_year"), ("students", "counts", "rates", "limits"),
         ("school_code", "stage", "indicator", "students", "counts", "rates", "limits"),
     ),
+    "change": _entry(Change, ("county", "school_year", "school_code"), ("set",), ("set", "blank")),
 }
 _FIELDS = {
     "mean": "means", "spread": "spreads", "year": "years", "county": "counties", "adjustment": "adjustments",
     "split": "splits", "qualification": "qualifications", "basic": "basics", "setting": "settings",
+    "change": "changes",
 }
 _ALLOWED = {
     "stage": STAGES, "indicator": INDICATORS, "equipment_unit": EQUIPMENT_UNITS,
@@ -358,11 +377,16 @@ def _check_complete(parameters: Parameters, where: str) -> None:
         found = {(s.stage, s.indicator) for s in parameters.spreads if s.profile == county.cv_profile}
         if absent := sorted(pairs - found):
             raise _broken(f"{where} [[spread]]", f"{county.cv_profile} 缺 {absent[0]}", "两个学段各七项")
-    for entry in (*parameters.adjustments, *parameters.planted):
+    for entry in (*parameters.adjustments, *parameters.planted, *parameters.changes):
         check_choice(entry.county, counties, name="县代码", where=where)
+    for entry in (*parameters.planted, *parameters.changes):
+        check_choice(entry.school_year, [y.school_year for y in parameters.years], name="学年", where=where)
     for planted in parameters.planted:
         check_choice(planted.id, PLANTED, name="埋设事实", where=where)
-        check_choice(planted.school_year, [y.school_year for y in parameters.years], name="学年", where=where)
+    columns = [c.name for c in load_table(parameters.table).columns]
+    for change in parameters.changes:
+        for name in (*change.set, *change.blank):
+            check_choice(name, columns, name="列", where=f"{where} [[change]] {change.school_code}")
     for name in SETTINGS:
         check_choice(name, [s.name for s in parameters.settings], name="设定", where=where)
     for setting in parameters.settings:

@@ -194,7 +194,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class PlantedCase:
-    """A change to the last year of a table: cells set or blanked, rows dropped, or one class given a ``size``."""
+    """A change to a table, in the last year unless ``school_year`` says another.
+
+    Cells are set or blanked, rows dropped, or one class is given a ``size``.
+    """
 
     item: str
     county: str
@@ -205,6 +208,7 @@ class PlantedCase:
     blank: tuple[str, ...] = ()
     drop: bool = False
     size: int = 0
+    school_year: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +307,8 @@ _LISTS: dict[str, tuple[Callable[..., Any], str, tuple[str, ...], tuple[str, ...
         Report, "reports", ("subject", "school_year", "levels", "rates"), ("school_year", "rates"), (),
     ),
     "planted": (
-        PlantedCase, "planted", ("item", "county", "table"), ("set", "size"), ("where", "set", "blank", "drop", "size"),
+        PlantedCase, "planted", ("item", "county", "table"), ("set", "size", "school_year"),
+        ("where", "set", "blank", "drop", "size", "school_year"),
     ),
 }
 

@@ -30,6 +30,7 @@ from qbresearch.simulation.generate import simulate
 QUESTIONNAIRE, VISIT = "questionnaire", "visit"
 SCORE_ABOVE_SHARE = 0.01
 SCORE_DECIMALS = 3
+YEARS = ("school_year", "fiscal_year")
 Row = dict[str, Any]
 
 
@@ -60,11 +61,13 @@ def simulate_evaluation(design: EvaluationDesign, *, seed: int) -> EvaluationDat
         A planted case changes no row.
     """
     parameters = load_simulation(design.simulation)
-    schools = simulate(parameters, seed=parameters.seed).schools
+    simulation = simulate(parameters, seed=parameters.seed)
+    schools = simulation.schools
     rows: dict[str, list[Row]] = {table: [] for table in TABLES}
     for county in parameters.counties:
         for year in design.years:
-            here = schools[(schools["county_code"] == county.code) & (schools["school_year"] == year)]
+            complete = simulation.complete  # a number that the school table leaves blank is known to the school itself
+            here = complete[(complete["county_code"] == county.code) & (complete["school_year"] == year)]
             sites = [{k: None if pd.isna(v) else v for k, v in r.items()} for r in here.to_dict("records")]
             facts = _county_facts(design, county.code, year, sites)
             rows["county-facts"].append(
@@ -177,12 +180,12 @@ def _reports(design: EvaluationDesign, county: str, name: str) -> Iterator[Row]:
 
 
 def _planted(design: EvaluationDesign, case: PlantedCase, rows: list[Row]) -> list[Row]:
-    """Rows of a table after one planted case: it touches its county in the last year only."""
-    last = {"school_year": design.years[-1], "fiscal_year": design.years[-1]}
+    """Rows of a table after one planted case: it touches its county in one year only."""
+    year = case.school_year or design.years[-1]
     wanted = {"county_code": case.county, **case.where}
     found = [
         row for row in rows
-        if all(row.get(k) == v for k, v in wanted.items()) and all(row.get(k, v) == v for k, v in last.items())
+        if all(row.get(k) == v for k, v in wanted.items()) and all(row.get(k, year) == year for k in YEARS)
     ]
     if not found:
         raise CitationError(

@@ -18,6 +18,7 @@ from qbresearch.simulation.design import STAGES
 from qbresearch.simulation.evaluation_design import EvaluationDesign
 from qbresearch.simulation.evaluation_tables import QUESTIONNAIRE, simulate_evaluation
 from qbresearch.simulation.monitoring_design import load_monitoring
+from qbresearch.simulation.truth import STAGES_TAUGHT
 
 MET, NOT_MET, UNDECIDED = "met", "not_met", "undecided"
 OUTCOME_COLUMNS = ["county_code", "school_year", "item", "verdict", "why"]
@@ -104,8 +105,9 @@ def _wholes(sites: list[Record]) -> tuple[Record, ...]:
     for site in sites:
         if site["counted"] == "no":
             for stage in STAGES:
-                if site[f"students_{stage}"]:
-                    wholes[site["parent_code"]][f"students_{stage}"] += site[f"students_{stage}"]
+                whole, students = wholes[site["parent_code"]], site[f"students_{stage}"]
+                if students and whole[f"students_{stage}"] is not None:
+                    whole[f"students_{stage}"] += students
     return tuple(wholes.values())
 
 
@@ -188,9 +190,11 @@ def _sizes(place: Place) -> Outcome:
     for school in place.schools:
         if school["school_type"] in (POINT, SPECIAL):
             continue
-        students = sum(school[f"students_{stage}"] or 0 for stage in STAGES)
+        counts = [school[f"students_{stage}"] for stage in STAGES_TAUGHT[school["school_type"]]]
+        students = sum(n or 0 for n in counts)
         most = place.limit("G4_size_through" if school["school_type"] in THROUGH else "G4_size_separate")
-        found.append((MET if students <= most else NOT_MET, f"{school['school_name']} {students} 人"))
+        verdict = NOT_MET if students > most else UNDECIDED if None in counts else MET
+        found.append((verdict, f"{school['school_name']} {'未填' if None in counts else students} 人"))
     return _worst(found, "各校规模都不超过标准")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qbresearch.errors import QbError
+from qbresearch.errors import CitationError, QbError
 from qbresearch.rules.columns import load_table
 from qbresearch.simulation.design import (
     SHARED,
@@ -55,14 +55,16 @@ Row = dict[str, Any]
 class Simulation:
     """Simulated schools and what is true of them.
 
-    ``schools`` has one row a school or campus and year, in contract column names, choice ids and units. ``truth``
-    holds realised and designed means and coefficients of variation (``simulation_truth.TRUTH_COLUMNS``); ``facts``
-    are what was planted, with the realised numbers.
+    ``schools`` has one row a school or campus and year, in contract column names, choice ids and units, as written;
+    ``complete`` are the same without the blanks of the parameters' changes, which is what the schools report elsewhere.
+    ``truth`` holds realised and designed means and coefficients of variation (``TRUTH_COLUMNS``); ``facts`` are what was
+    planted, with the realised numbers.
     """
 
     parameters: Parameters
     seed: int
     schools: pd.DataFrame
+    complete: pd.DataFrame
     truth: pd.DataFrame
     facts: tuple[Fact, ...]
 
@@ -84,6 +86,8 @@ def simulate(parameters: Parameters, *, seed: int) -> Simulation:
     ------
     InputError
         A target spread cannot be reached with the schools at hand.
+    CitationError
+        A change finds no school.
     """
     rows: list[Row] = []
     places = 0
@@ -93,9 +97,12 @@ def simulate(parameters: Parameters, *, seed: int) -> Simulation:
         start = generator.standard_normal((len(units), len(POSITIONS)))
         for year in parameters.years:
             rows += _county_year(parameters, county, year, units, start, generator)
-    schools = _frame(parameters, rows)
+    complete = _frame(parameters, rows)
+    _change(parameters, complete, "set")
+    schools = complete.copy()
+    _change(parameters, schools, "blank")
     return Simulation(
-        parameters, seed, schools, truth_table(parameters, schools), planted_facts(parameters, schools)
+        parameters, seed, schools, complete, truth_table(parameters, schools), planted_facts(parameters, schools)
     )
 
 
@@ -228,6 +235,20 @@ def _frame(parameters: Parameters, rows: list[Row]) -> pd.DataFrame:
     columns = load_table(parameters.table).columns
     frame = pd.DataFrame(rows, columns=[c.name for c in columns])
     return frame.astype({c.name: PANDAS_TYPES.get(c.kind, "object") for c in columns})
+
+
+def _change(parameters: Parameters, schools: pd.DataFrame, kind: str) -> None:
+    """Make the changes of the parameters that set cells, or those that blank them, in place."""
+    for change in parameters.changes:
+        cells = change.set if kind == "set" else dict.fromkeys(change.blank)
+        rows = schools["school_code"].eq(change.school_code) & schools["school_year"].eq(change.school_year)
+        if not rows.any():
+            raise CitationError(
+                "改动的学校找不到", where=f"{parameters.id} [[change]]", found=f"{change.school_code} {change.school_year} 学年",
+                expected="模拟出来的一所学校", fix="改正 school_code",
+            )
+        for name, value in cells.items():
+            schools.loc[rows, name] = value
 
 
 def write_workbooks(simulation: Simulation, folder: Path) -> tuple[Path, ...]:

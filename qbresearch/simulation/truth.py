@@ -20,7 +20,12 @@ TRUTH_COLUMNS = [
     "county_code", "school_year", "stage", "indicator", "schools", "missing", "mean", "cv", "target_mean", "target_cv",
 ]
 QUALIFICATIONS = {"primary": ("doctor", "master", "bachelor", "associate"), "junior": ("doctor", "master", "bachelor")}
+STAGES_TAUGHT = {
+    "primary": ("primary",), "teaching_point": ("primary",), "junior": ("junior",), "complete_secondary": ("junior",),
+    "nine_year": STAGES, "twelve_year": STAGES, "special_education": STAGES,
+}
 Record = dict[str, Any]
+Pair = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ def truth_table(parameters: Parameters, schools: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``TRUTH_COLUMNS``. ``mean`` and ``cv`` are missing where an in-scope school's value is missing.
+        Columns ``TRUTH_COLUMNS``. ``mean`` and ``cv`` are missing where an in-scope school's value, or its number of
+        students, is missing.
     """
     rows = []
     for county in parameters.counties:
@@ -82,12 +88,13 @@ def whole_schools(schools: pd.DataFrame, county_code: str, school_year: int) -> 
 
 def stage_pairs(
     parameters: Parameters, wholes: list[Record], stage: str, indicator: str, without: Collection[str] = ()
-) -> list[tuple[float, float | None]]:
-    """Students and amount of every in-scope school at a stage; ``without`` lists sponsors to leave out."""
-    pairs = []
+) -> list[Pair]:
+    """Students and amount of every in-scope school at a stage, ``None`` where blank; ``without`` lists sponsors to leave out."""
+    pairs: list[Pair] = []
     for whole in wholes:
         students = whole[f"students_{stage}"]
-        if students and in_scope(parameters, whole) and whole["sponsor"] not in without:
+        taught = stage in STAGES_TAUGHT[whole["school_type"]] and students != 0
+        if taught and in_scope(parameters, whole) and whole["sponsor"] not in without:
             pairs.append((students, _amount(parameters, whole, stage, indicator)))
     return pairs
 
@@ -100,43 +107,49 @@ def in_scope(parameters: Parameters, school: Mapping[str, Any]) -> bool:
     return school["school_type"] != "teaching_point" or school["students_primary"] >= fewest
 
 
-def mean_and_cv(pairs: list[tuple[float, float | None]]) -> tuple[float, float]:
-    """Student-weighted mean and coefficient of variation; both missing when an amount is missing."""
-    if not pairs or any(amount is None for _, amount in pairs):
+def mean_and_cv(pairs: list[Pair]) -> tuple[float, float]:
+    """Student-weighted mean and coefficient of variation; both missing when a number of students or an amount is."""
+    known = [(p, amount) for p, amount in pairs if p is not None and amount is not None]
+    if not pairs or len(known) < len(pairs):
         return math.nan, math.nan
-    students = math.fsum(p for p, _ in pairs)
-    mean = math.fsum(amount for _, amount in pairs) / students
-    variance = math.fsum(p * (amount / p - mean) ** 2 for p, amount in pairs) / students
+    students = math.fsum(p for p, _ in known)
+    mean = math.fsum(amount for _, amount in known) / students
+    variance = math.fsum(p * (amount / p - mean) ** 2 for p, amount in known) / students
     return mean, math.sqrt(variance) / mean if mean else math.nan
 
 
 def _amount(parameters: Parameters, whole: Record, stage: str, indicator: str) -> float | None:
     """What a school has for a stage, times 100 for the indicators per 100 students."""
     scale = HUNDRED if indicator in PER_100 else 1
-    if indicator in PEOPLE:
-        return scale * _persons(whole, stage, indicator)
-    total = _asset(whole, indicator)
-    weights = parameters.weights(whole["school_type"])
+    total = _persons(whole, stage, indicator) if indicator in PEOPLE else _asset(whole, indicator)
+    weights = {} if indicator in PEOPLE else parameters.weights(whole["school_type"])
+    students = {s: whole[f"students_{s}"] for s in weights}
+    if total is None or None in students.values():
+        return None
     if not weights:
-        return None if total is None else scale * total
-    weighted = {s: w * whole[f"students_{s}"] for s, w in weights.items()}
-    return None if total is None else scale * total * weighted[stage] / math.fsum(weighted.values())
+        return scale * total
+    weighted = {s: w * students[s] for s, w in weights.items()}
+    return scale * total * weighted[stage] / math.fsum(weighted.values())
 
 
-def _persons(whole: Record, stage: str, indicator: str) -> int:
+def _persons(whole: Record, stage: str, indicator: str) -> int | None:
     if indicator == "L1":
-        return sum(whole[f"teachers_{stage}_{q}"] for q in QUALIFICATIONS[stage])
+        return _sum(*(whole[f"teachers_{stage}_{q}"] for q in QUALIFICATIONS[stage]))
     if indicator == "L2":
         return whole[f"backbone_teachers_{stage}"]
-    return whole[f"pe_teachers_{stage}"] + whole[f"arts_teachers_{stage}"]
+    return _sum(whole[f"pe_teachers_{stage}"], whole[f"arts_teachers_{stage}"])
 
 
 def _asset(whole: Record, indicator: str) -> float | None:
-    if indicator == "L4":
-        return whole["teaching_area_m2"] - whole["indoor_sports_area_m2"]
-    if indicator == "L5":
-        return whole["sports_ground_area_m2"] + whole["indoor_sports_area_m2"]
+    if indicator in ("L4", "L5"):
+        hall = whole["indoor_sports_area_m2"]
+        return _sum(whole["teaching_area_m2"], -hall) if indicator == "L4" else _sum(whole["sports_ground_area_m2"], hall)
     return whole["equipment_value_yuan" if indicator == "L6" else "multimedia_classrooms"]
+
+
+def _sum(*parts: Any) -> Any:
+    """Sum of all parts; ``None`` when one is missing."""
+    return None if None in parts else sum(parts)
 
 
 def planted_facts(parameters: Parameters, schools: pd.DataFrame) -> tuple[Fact, ...]:

@@ -14,6 +14,7 @@ from qbresearch.provenance import file_sha256
 
 ROOT = Path(__file__).parents[2]
 COUNTY = "青禾县（模拟）"
+BESIDE = ("county", "schools", "classes", "rooms", "finance", "survey", "evidence", "projects", "reports", "reports-cycle")
 BATCH = """
 id = "small"
 title = "全程试验"
@@ -26,6 +27,21 @@ notebook = "25-resource-attainment"
 [grid.parameters]
 county_code = "990101"
 stage = "junior"
+[[grid]]
+notebook = "30-attainment"
+[grid.parameters]
+county_code = "990101"
+[[grid]]
+notebook = "35-plan-progress"
+[grid.parameters]
+county_code = "990101"
+plan_id = "demo-template"
+[[grid]]
+notebook = "80-county-research-report"
+[grid.parameters]
+county_code = "990101"
+[[grid]]
+notebook = "95-prefecture"
 [[grid]]
 notebook = "20-resource-balance"
 [grid.parameters]
@@ -49,7 +65,8 @@ standard_id = "michigan-2001"
 def published(tmp_path_factory) -> Path:
     """A project run and published once through the command line; only one county of the simulated data."""
     root = tmp_path_factory.mktemp("project")
-    for source in ("california-1999", "michigan-2001"):
+    beside = [f"demo-prefecture-{name}" for name in BESIDE]
+    for source in ("california-1999", "michigan-2001", *beside):
         shutil.copytree(ROOT / "data" / "raw" / source, root / "data" / "raw" / source)
     demo = root / "data" / "raw" / "demo-prefecture"
     demo.mkdir()
@@ -60,6 +77,7 @@ def published(tmp_path_factory) -> Path:
     kept = "".join("\n[[file]]" + f for f in files if COUNTY in f)
     (demo / "source.toml").write_text(head + kept, encoding="utf-8")
     (root / "notebooks" / "batches").mkdir(parents=True)
+    shutil.copytree(ROOT / "notebooks" / "plans", root / "notebooks" / "plans")
     for path in (ROOT / "notebooks").glob("[1-9]*.ipynb"):
         shutil.copy(path, root / "notebooks")
     (root / "notebooks" / "batches" / "small.toml").write_text(BATCH, encoding="utf-8")
@@ -76,11 +94,36 @@ def _text(page: Path) -> str:
 def test_the_pages_of_all_three_sources_are_there_and_listed(published):
     names = {p.name for p in (published / "reports" / "small" / "html").glob("*.html")}
     assert names == {
-        "demo-prefecture-990101-2024.html", "california-1999-fresno-1998.html", "california-1999-alameda-1998.html",
+        "demo-prefecture-990101-2024.html", "demo-prefecture-990101-2024-plan-progress-demo-template.html",
+        "demo-prefecture-990101-2024-county-research-report-guzhen-2025.html",
+        "demo-prefecture-cross-county-2024-prefecture-demo-xinganmeng.html", "california-1999-fresno-1998.html", "california-1999-alameda-1998.html",
         "michigan-2001-mi-2000.html",
     }
     index = (published / "reports" / "index.html").read_text(encoding="utf-8")
     assert all(f"small/html/{name}" in index for name in names)
+
+
+def test_the_report_of_a_county_holds_every_item_and_its_verdict(published):
+    page = _text(published / "reports/small/html/demo-prefecture-990101-2024.html")
+    codes = [*(f"L{n}" for n in range(1, 8)), *(f"G{n}" for n in range(1, 16)), *(f"Q{n}" for n in range(1, 10)), "R", "V6", "P2"]
+    assert all(f" {code} " in page for code in codes)
+    assert "31 项" in page or "三十一项" in page
+
+
+def test_the_research_report_keeps_the_parts_and_sections_of_its_form(published):
+    page = _text(published / "reports/small/html/demo-prefecture-990101-2024-county-research-report-guzhen-2025.html")
+    for heading in (
+        "一、关于县域义务教育优质均衡发展的初步考虑", "（一）明确内涵标准", "（二）坚持原则方法", "（三）主要工作措施",
+        "二、关于县域义务教育优质均衡发展督导评估的重点内容", "（一）资源配置评估", "（二）政府保障程度评估", "（三）教育质量评估",
+        "（四）社会认可度评估", "三、关于推进县域义务教育优质均衡发展的工作建议", "（一）强化政府责任", "（二）加大经费投入",
+        "（三）加强教师队伍建设", "（四）加强监测评估",
+    ):
+        assert heading in page, heading
+
+
+def test_a_plan_stands_beside_the_national_verdict_and_its_fills_are_told_as_such(published):
+    page = _text(published / "reports/small/html/demo-prefecture-990101-2024-plan-progress-demo-template.html")
+    assert "不代替国家标准的判定" in page and "≥ 15%" in page and "≥ 10%" in page and "模拟" in page
 
 
 def test_the_unchanged_notebook_gives_the_coefficients_that_r_gives(published):

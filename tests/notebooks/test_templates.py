@@ -35,7 +35,8 @@ def _shown(path, language):
 
 def test_the_notebooks_of_the_workbench_are_all_there():
     assert [p.stem for p in ALL] == [
-        "00-tutorial", "10-data-check", "20-resource-balance", "30-attainment", "40-quality-monitoring", "50-resource-quality-link", "90-cross-county"
+        "00-tutorial", "10-data-check", "20-resource-balance", "25-resource-attainment", "30-attainment", "35-plan-progress",
+        "40-quality-monitoring", "50-resource-quality-link", "80-county-research-report", "90-cross-county", "95-prefecture",
     ]
 
 

@@ -210,7 +210,7 @@ def test_one_bad_source_does_not_keep_the_others_from_being_built(run, project, 
 
 
 def test_a_county_that_misses_the_standard_is_a_result_and_no_error(run, built, tmp_path, book):
-    code, out, err = run("assess", "--source", "test-county", "--county", "010203", "--year", "2024")
+    code, out, err = run("assess", "--source", "test-county", "--year", "2024")
     assert (code, err) == (EXIT_DONE, "") and "测试县2024—2025 学年小学" in out and "未达标" in out and "初中" in out
     path = book.save(tmp_path / "我县.xlsx")
     assert run("assess", path) == (code, out, err)
@@ -235,7 +235,8 @@ def test_a_notice_is_told_on_the_side_and_the_verdict_still_given(run, tmp_path,
     ([], ("没有说明判定什么", "--source")),
     (["没有.xlsx"], ("找不到文件", "没有.xlsx")),
     (["--source", "other"], ("数据还没有处理", "qbresearch build other")),
-    (["--source", "test-county", "--county", "010204"], ("没有这个县", "是不是想写 010203？")),
+    (["--source", "test-county", "--county", "010204"], ("没有这个县", "是不是想写 测试县（010203）？")),
+    (["--source", "test-county", "--why", "G11"], ("--why 要与一个县同用", "--county 990101 --why G11")),
     (["--source", "test-county", "--year", "2023"], ("没有这个学年", "2024")),
     (["--source", "test-county", "--stage", "primry"], ("没有这个学段", "是不是想写 primary？")),
     (["--source", "test-county", "--standard", "national-2018"], ("没有这个标准", "是不是想写 national-2017？")),
@@ -488,15 +489,16 @@ PARAMETERS = {
     "10-data-check": "source_id county_code school_year standard_id language",
     "20-resource-balance": "source_id county_code school_year stage standard_id language",
     "25-resource-attainment": "source_id county_code school_year stage standard_id language",
+    "30-attainment": "source_id county_code school_year standard_id plan_id language",
 }
+EMPTY = {"plan_id": ' = ""', "language": ' = "zh"'}
 
 
 @pytest.fixture
 def notebooks(project):
-    """The three notebooks of a county report, with parameters and nothing else."""
+    """The notebooks of a county report, with parameters and nothing else."""
     for name, parameters in PARAMETERS.items():
-        lines = [f'{p}: {"int" if p == "school_year" else "str"}' for p in parameters.split()]
-        lines[-1] += ' = "zh"'
+        lines = [f'{p}: {"int" if p == "school_year" else "str"}{EMPTY.get(p, "")}' for p in parameters.split()]
         cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "\n".join(lines), "outputs": []}
         (project.notebooks / f"{name}.ipynb").write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
 
@@ -523,7 +525,7 @@ def test_report_goes_from_raw_data_to_one_word_file(run, project, school_source,
     jobs = [(p.job.notebook, p.job.parameters.get("stage"), p.job.parameters["school_year"]) for p in ran[0].jobs]
     assert jobs == [
         ("10-data-check", None, 2024), ("20-resource-balance", "primary", 2024), ("20-resource-balance", "junior", 2024),
-        ("25-resource-attainment", "primary", 2024), ("30-attainment", "junior", 2024),
+        ("25-resource-attainment", "primary", 2024), ("25-resource-attainment", "junior", 2024), ("30-attainment", None, 2024),
     ]
     assert {p.job.parameters["county_code"] for p in ran[0].jobs} == {"010203"}
     assert published[0]["run_id"] == "test-county-010203-2024" and published[0]["formats"] == ("docx",)

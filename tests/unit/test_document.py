@@ -135,6 +135,18 @@ def test_the_heading_that_names_the_notebook_gives_way_to_the_section_heading() 
     assert plain_text(items(document, Paragraph)[0].words) == "导语"
 
 
+def test_a_heading_does_not_stay_without_what_stood_below_it() -> None:
+    nothing = AbsentBlock("a", "无")
+    cells = [
+        new_markdown_cell("## 空章"), new_markdown_cell("### 空节\n\n见 @tbl-a。"), nothing,
+        new_markdown_cell("## 有章"), new_markdown_cell("### 有节"), table(),
+        new_markdown_cell("## 引出\n\n见 @tbl-b。"), AbsentBlock("b", "无"), new_markdown_cell("见 @tbl-c。"), AbsentBlock("c", "无"),
+        new_markdown_cell("## 末章"), nothing, county(),
+    ]
+    document = build(part(*cells))
+    assert [h.text for h in items(document, Heading)] == ["有章", "有节"]
+
+
 def test_the_only_notebook_of_a_whole_report_gives_its_headings_as_sections() -> None:
     text = ["引言。", "## 甲\n\n### 子\n\n见 @tbl-cv。", "## 乙"]
     cells = [new_markdown_cell(text[0]), new_markdown_cell(text[1]), table(), county(), new_markdown_cell(text[2]), figure()]

@@ -134,7 +134,7 @@ def test_settings_are_english_but_for_what_is_quoted():
     assert list(table["value"]) == list(chinese["value"]) and len(set(table["entry"])) == len(SETTINGS)
     assert not left_over(" ".join(table.astype(str).to_numpy().ravel()))
     own = table[table["source"].eq("Analysis conventions of this project")]
-    assert len(own) == 7 and own["quote"].eq("Set by this project").all() and own["remark"].ne("").all()
+    assert len(own) == 8 and own["quote"].eq("Set by this project").all() and own["remark"].ne("").all()
     assert load_settings()["difference_rate_limit"].citation.quote in QUOTED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,7 +25,8 @@ TABLE = "evidence"
 
 
 def judge_evidence(
-    codes: Sequence[str], evidence: pd.DataFrame | None, *, code: str, label: str, occurrence: bool = False, **facts: Any
+    codes: Sequence[str], evidence: pd.DataFrame | None, *, code: str, label: str, occurrence: bool = False,
+    names: Mapping[str, str] | None = None, **facts: Any,
 ) -> Node:
     """Judge a qualitative condition by the records that a county has handed in.
 
@@ -40,6 +41,8 @@ def judge_evidence(
         Of the node.
     occurrence : bool
         Whether the condition is that something did not happen (a veto), so that findings are worded that way.
+    names : mapping, optional
+        What the record of each code is about, for words about records that are missing; by default ``label``.
     **facts
         Other fields of the node (its citation).
 
@@ -61,7 +64,8 @@ def judge_evidence(
     documents = [_document(row, named=len(codes) > 1) for row in rows]
     said = [say("{document}：{finding}", document=d, finding=words[f]) for d, f in zip(documents, findings, strict=True)]
     if absent:
-        said.append(say("没有{codes}的材料", codes=listed(absent)))
+        wanted = dict.fromkeys((names or {}).get(code, label) for code in absent)
+        said.append(say("没有{named}的材料", named=listed(say("“{word}”", word=word) for word in wanted)))
     elements = tuple(Element(text, None, "", place_of(row)) for text, row in zip(said, rows, strict=False))
     return Node(code, label, _verdict(findings, complete=not absent), reason=clauses(said), elements=elements, **facts)
 
@@ -70,7 +74,9 @@ def evidence_node(item: Item, evidence: pd.DataFrame | None, evaluation: Evaluat
     """The node of an item that documents decide; with a child for every record it needs where it needs several."""
     facts = {"occurrence": item.part == "veto"} | cited(item.citation, evaluation.sources)
     if len(item.evidence) == 1:
-        return judge_evidence(item.evidence, evidence, code=item.code, label=label_of(item), **facts)
+        (only,) = item.evidence
+        names = {only: item.evidence_label(only)}
+        return judge_evidence(item.evidence, evidence, code=item.code, label=label_of(item), names=names, **facts)
     children = [
         judge_evidence([code], evidence, code=code, label=item.evidence_label(code), **facts) for code in item.evidence
     ]

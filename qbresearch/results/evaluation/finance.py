@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures.evaluation import plot_increases
 from qbresearch.language import clauses, label_of, say
+from qbresearch.results.evaluation.ratios import quotient_words
 from qbresearch.results.evaluation.tree import (
     UNDECIDED,
     Element,
@@ -20,6 +22,7 @@ from qbresearch.results.evaluation.tree import (
     compare,
     item_node,
     judged,
+    place_of,
 )
 from qbresearch.rules.columns import load_table
 from qbresearch.rules.evaluations import Evaluation, Requirement
@@ -43,13 +46,15 @@ class IncreaseResult:
         (of the year before) in ``unit``, ``change`` (value minus previous), ``change_share`` (change over previous),
         ``real`` (value in prices of the last year), ``real_change_share`` (change of the real value), ``verdict``
         (empty in the first year) and ``reason``. NaN where unknown. year : the fiscal year that the verdict is about,
-        ``None`` where there are no data. absent : whether nobody supplied the table.
+        ``None`` where there are no data. absent : whether nobody supplied the table. places : by year, where its row
+        stands in the files as received.
     """
 
     table: pd.DataFrame
     evaluation: Evaluation = field(repr=False)
     year: int | None
     absent: bool
+    places: Mapping[int, str] = field(default_factory=dict, repr=False)
 
     @property
     def verdicts(self) -> dict[str, str]:
@@ -91,12 +96,14 @@ class IncreaseResult:
         row = rows.iloc[0]
         unknown = row["verdict"] in ("", UNDECIDED)
         elements = tuple(
-            Element(say("{year} 年", year=str(year)), None if math.isnan(value) else float(value), row["unit"])
+            Element(say("{year} 年", year=str(year)), None if math.isnan(value) else float(value), row["unit"],
+                    self.places.get(year, ""))
             for year, value in ((self.year, row["value"]), (self.year - 1, row["previous"]))
         )
         return judged(
             requirement, None if unknown else row["value"] / row["previous"], self.evaluation,
             verdict=row["verdict"] or UNDECIDED, elements=elements,
+            formula=say("本年的{what}÷上年的{what}", what=quotient_words(requirement, load_table(TABLE))),
             reason=row["reason"] or say("没有 {year} 年的数据", year=str(self.year - 1)),
         )  # fmt: skip
 
@@ -146,7 +153,8 @@ def check_increases(finance: pd.DataFrame | None, evaluation: Evaluation, *, yea
     prices = _in_last_prices(years)
     frames = [_series(requirement, years, prices) for requirement in requirements]
     table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
-    return IncreaseResult(table, evaluation, int(years.index[-1]) if year is None else year, False)
+    places = {int(row[YEAR]): place_of(row) for row in finance.to_dict("records")}
+    return IncreaseResult(table, evaluation, int(years.index[-1]) if year is None else year, False, places)
 
 
 def _by_year(finance: pd.DataFrame) -> pd.DataFrame:

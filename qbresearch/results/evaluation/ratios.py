@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from qbresearch.errors import InputError
 from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.evaluation.evidence import evidence_node
+from qbresearch.results.evaluation.inputs import CountyInputs
 from qbresearch.results.evaluation.tree import (
     UNDECIDED,
     Element,
@@ -22,6 +24,8 @@ from qbresearch.results.evaluation.tree import (
 )
 from qbresearch.rules.columns import Column, TableContract, load_table
 from qbresearch.rules.evaluations import Evaluation, Item, Requirement
+
+FACTS = "county-facts"
 
 
 def measure(
@@ -61,7 +65,7 @@ def measure(
     Columns, limit and comparison: the requirement, with its citation.
     """
     contract = contract or load_table(requirement.table)
-    formula = _formula(requirement, contract)
+    formula = quotient_words(requirement, contract)
     if facts is None:
         return judged(requirement, None, evaluation, formula=formula, reason=say("没有本县本学年的“{table}”", table=label_of(contract)))
     groups = (requirement.add, requirement.subtract, requirement.over_add, requirement.over_subtract)
@@ -100,8 +104,23 @@ def judge_ratio_item(
     """
     children = [measure(r, facts, evaluation=evaluation) for r in evaluation.requirements_of(item.code)]
     if item.evidence:
-        children.append(replace(evidence_node(item, evidence, evaluation), code=f"{item.code}:evidence"))
+        half = evidence_node(item, evidence, evaluation)
+        named = item.evidence_label(item.evidence[0]) if len(item.evidence) == 1 else half.label
+        children.append(replace(half, code=f"{item.code}:evidence", label=named))
     return item_node(item, children, evaluation)
+
+
+def county_facts(inputs: CountyInputs) -> Mapping[str, Any] | None:
+    """The county's row of facts, ``None`` where nobody supplied one; :class:`InputError` where there are two."""
+    table = inputs.table(FACTS)
+    if table is None or table.empty:
+        return None
+    if len(table) > 1:
+        raise InputError(
+            "一个县一个学年有两行数据", where=f"县级数据（{inputs.county_code}，{inputs.school_year} 学年）", found=f"{len(table)} 行",
+            expected="一行", fix="删去重复的一行",
+        )
+    return table.iloc[0].to_dict()
 
 
 def known_number(facts: Mapping[str, Any], name: str) -> float | None:
@@ -148,7 +167,7 @@ def _certain(requirement: Requirement, low: float, high: float) -> str:
     return verdicts.pop() if len(verdicts) == 1 else UNDECIDED
 
 
-def _formula(requirement: Requirement, contract: TableContract) -> str:
+def quotient_words(requirement: Requirement, contract: TableContract) -> str:
     """The quotient in the words of the column contract."""
     above = _sum(requirement.add, requirement.subtract, contract)
     if not requirement.over_add:

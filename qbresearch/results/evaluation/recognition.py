@@ -100,7 +100,7 @@ class RecognitionResult:
 
 
 def measure_recognition(
-    survey: pd.DataFrame | None, population: float | None, evaluation: Evaluation
+    survey: pd.DataFrame | None, population: float | None, evaluation: Evaluation, *, place: str = ""
 ) -> RecognitionResult:
     r"""Judge the survey of one county and school year.
 
@@ -118,6 +118,8 @@ def measure_recognition(
         Resident population, persons; from it follows the sample the rule wants, rounded up to whole questionnaires.
     evaluation : Evaluation
         Limits, option and groups.
+    place : str
+        Where the population stands in the files as received.
 
     Returns
     -------
@@ -145,9 +147,16 @@ def measure_recognition(
     asked = table[table["mode"].eq(QUESTIONNAIRE) & table["group"].ne(ALL)]
     valid = _total(asked["valid"])
     needed = None if not population or pd.isna(population) else math.ceil(sample.limit * population * (1 - SAME))
+    elements = _elements(survey, population, place)
     enough = _sample_node(sample, valid, population, needed, evaluation)
     share = _share_of_parents(asked, valid)
     composed = _parents_node(parents, share, evaluation)
+    contract = load_table(TABLE)
+    counted = replace(Element(contract.label("valid"), valid, unit_words("份")))
+    enough = replace(enough, elements=(elements[0], counted),
+                     formula=say("{above}÷{below}", above=contract.label("valid"), below=elements[0].label))
+    composed = replace(composed, elements=tuple(e for e, group, name in _valid_of(survey, elements) if group == PARENTS and name) + (counted,),
+                       formula=say("{above}÷{below}", above=_of_group(PARENTS, "valid"), below=contract.label("valid")))
     bounds = _bounds(asked, scoring) if valid else None
     score = bounds[0] if bounds and bounds[0] == bounds[1] else None
     point = {compare(b, recognition.comparison, recognition.limit)[0] for b in bounds} if bounds else {UNDECIDED}

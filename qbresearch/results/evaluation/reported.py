@@ -34,6 +34,7 @@ from qbresearch.statistics.records import plain_records
 ITEM, TABLE = "Q9", "county-report"
 VALUES = {"Q9_level": "level", "Q9_rate": "difference_rate"}
 SCHEME = "scheme"
+UNREPORTED = "unreported"
 COLUMNS = [
     "subject", "grade", "label", "school_year", "cycle", "requirement", "value", "limit", "comparison", "margin",
     "unit", "verdict", "reason",
@@ -112,6 +113,7 @@ class ReportedResult:
             margin=None if margins.empty else float(margins.min()),
             unit=label_of(requirement, "unit"), percent=requirement.percent, reason=self._reason(rows),
             option=option_words(self.evaluation, requirement.option),
+            formula=say("取监测报告给出的{value}，不作计算", value=label_of(requirement)),
             elements=tuple(
                 Element(row.label, None if math.isnan(row.value) else row.value, row.unit, _when(row.school_year))
                 for row in rows.itertuples()
@@ -123,11 +125,15 @@ class ReportedResult:
         """How many subjects and grades of how many are not met and undecided, and which."""
         if self.absent:
             return say("没有“{table}”", table=label_of(load_table(TABLE)))
-        verdicts = rows.groupby(["subject", "label"], sort=False)["verdict"].agg(combine).reset_index()
+        # What is undecided because the report is silent on it is not what has no report at all.
+        told = rows["verdict"].where(rows["verdict"].ne(UNDECIDED), UNDECIDED + ":" + rows["requirement"])
+        told = told.mask(rows["verdict"].eq(UNDECIDED) & rows["school_year"].isna(), UNREPORTED)
+        verdicts = rows.assign(verdict=told).groupby(["subject", "label"], sort=False)["verdict"].agg(_first_told).reset_index()
         parts = []
         for verdict, words in (
             (NOT_MET, say("未达到")),
-            (UNDECIDED, say("在 {first}—{last} 学年没有报告值", first=str(self.first_year), last=str(self.last_year))),
+            (UNREPORTED, say("在 {first}—{last} 学年没有报告", first=str(self.first_year), last=str(self.last_year))),
+            *((f"{UNDECIDED}:{r.id}", say("的报告未给出{value}", value=label_of(r))) for r in self.evaluation.requirements_of(ITEM)),
         ):
             if count := int(verdicts["verdict"].eq(verdict).sum()):
                 names = listed(_named(verdicts, verdict))
@@ -216,12 +222,19 @@ def _judged(report: Mapping[str, Any] | None, requirement: Requirement) -> tuple
     cell = report[VALUES[requirement.id]] if report else None
     own = (requirement.id, requirement.limit, requirement.comparison, label_of(requirement, "unit"))
     if cell is None or pd.isna(cell):
-        reason = say("报告里没有这一项") if report else say("没有报告")
+        reason = say("报告未给出{value}", value=label_of(requirement)) if report else say("没有报告")
         return own[0], math.nan, own[1], own[2], math.nan, own[3], UNDECIDED, reason
     value = float(cell)
     verdict, margin = compare(value, requirement.comparison, requirement.limit)
     reason = "" if verdict == MET else say("{label}未达到要求", label=label_of(requirement))
     return own[0], value, own[1], own[2], margin, own[3], verdict, reason
+
+
+def _first_told(verdicts: pd.Series) -> str:
+    """What a subject and grade is counted under: not met, else what keeps it undecided, else met."""
+    found = list(verdicts)
+    open_ = [verdict for verdict in found if verdict not in (MET, NOT_MET)]
+    return NOT_MET if NOT_MET in found else open_[0] if open_ else MET
 
 
 def _named(verdicts: pd.DataFrame, verdict: str) -> list[str]:

@@ -77,8 +77,14 @@ def _schools_node(standard: Standard, counties: pd.DataFrame) -> Node:
         reason = [say("{n} 所学校中 {met} 所达标", n=row["schools"], met=row["schools_met"])]
         reason += [say("{n} 所学校未达标", n=row["schools_not_met"])] if row["schools_not_met"] else []
         reason += [say("{n} 所学校缺数据，无法判定", n=row["schools_undecided"])] if row["schools_undecided"] else []
-        children.append(Node(code, label, row["schools_verdict"], reason=clauses(reason), **_cited(rules[0], standard)))
-    return parent(SCHOOLS, say("每所学校达标"), children, reason=telling(children), **_cited(rules[0] if rules else None, standard))
+        met, total = float(row["schools_met"]), float(row["schools"])
+        sure = row["schools_verdict"] != UNDECIDED  # schools without data may still turn out to meet the rule
+        children.append(
+            Node(code, label, row["schools_verdict"], met, "at_least", total, met - total if sure else None, say("所"),
+                 reason=clauses(reason), **_cited(rules[0], standard))
+        )  # fmt: skip
+    own = _cited(rules[0] if rules else None, standard)
+    return parent(SCHOOLS, say("每所学校达标"), children, reason=telling(children), **own)
 
 
 def _indicator_node(standard: Standard, code: str, spreads: pd.DataFrame) -> Node:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from qbresearch.exhibits.figures.evaluation import plot_school_evidence
 from qbresearch.language import clauses, label_of, listed, say
+from qbresearch.results.evaluation.ratios import quotient_words
 from qbresearch.results.evaluation.tree import (
     MET,
     NO_RULE,
@@ -125,7 +126,8 @@ class SchoolEvidence:
             comparison=requirement.comparison if own else "", limit=requirement.limit if own else None,
             margin=None if margins.empty else float(margins.min()),
             unit=label_of(requirement, "unit") if own else str(rows["unit"].iloc[0]), percent=requirement.percent,
-            reason=self._reason(verdict, rows), option=option_words(self.evaluation, requirement.option),
+            reason=self._reason(verdict, rows), formula=formula_words(requirement),
+            option=option_words(self.evaluation, requirement.option),
             elements=_counts(rows), decides=requirement.id not in self.informative,
             **cited(requirement.citation, self.evaluation.sources),
         )  # fmt: skip
@@ -168,6 +170,20 @@ def evidence(
     frame = frame.astype({"value": float, "limit": float, "margin": float, "percent": bool, "decides": bool})
     labels = tuple(table_label(table) for table in absent)
     return SchoolEvidence(item, frame, evaluation, schools, labels, tuple(unmatched), tuple(informative))
+
+
+def formula_words(requirement: Requirement) -> str:
+    """What the value of a requirement judged school by school is, and what it is compared with."""
+    if requirement.add:
+        return quotient_words(requirement, load_table(requirement.table))
+    if requirement.id.endswith("_per_classes"):
+        return say("所需间数＝班级数÷{n}（至少 1 间），与面积合格的间数比较", n=f"{requirement.limit:g}")
+    return {
+        "G3_music_area": say("每间教室的面积"), "G3_art_area": say("每间教室的面积"),
+        "G4_size_separate": say("小学、初中学生数之和（含校区）"), "G4_size_through": say("小学、初中学生数之和（含校区）"),
+        "G5_class_primary": say("每个班级的学生数"), "G5_class_junior": say("每个班级的学生数"),
+        "G6_small_school": say("拨付的公用经费÷本县该学段生均公用经费基准定额"),
+    }.get(requirement.id, say("学校填报的选项：{words}", words=label_of(requirement, "unit")))  # fmt: skip
 
 
 def table_label(table_id: str) -> str:

@@ -22,6 +22,8 @@ COLUMNS = [
 ]  # fmt: skip
 CARRIED = ("value", "comparison", "limit", "margin", "unit", "percent", "reason", "formula", "option")
 """What an item takes over from the one child that decides it."""
+WEAKEST_FIRST = ("unverified", "practice", "copy", "law")
+"""Statuses of citations: what rests on several is as weak as the weakest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +183,22 @@ def telling(children: Sequence[Node]) -> str:
     return clauses(say("{label}：{reason}", label=c.label, reason=c.reason) if c.reason else c.label for c in found)
 
 
+def weakest(statuses: Iterable[str]) -> str:
+    """The weakest of some statuses of citations; empty where there is none."""
+    found = set(statuses)
+    return next((status for status in WEAKEST_FIRST if status in found), "")
+
+
 def item_node(item: Item, children: Sequence[Node], evaluation: Evaluation) -> Node:
     """The node of an item above those of its requirements and evidence.
 
     Where one child alone decides, the item shows its number, reason and option as its own; else its reason names the
-    children that make it what it is.
+    children that make it what it is. Its status is the weakest of those of its deciding children, whose limits decide;
+    its own where they have none.
     """
     facts: dict[str, Any] = cited(item.citation, evaluation.sources) | {"reason": telling(children)}
     deciding = [child for child in children if child.decides]
+    facts["status"] = weakest(child.status for child in deciding) or facts["status"]
     if len(deciding) == 1:
         facts |= {name: getattr(deciding[0], name) for name in CARRIED}
     return parent(item.code, label_of(item), children, **facts)
