@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from qbresearch.language import label_of, say
+from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.plans.check_dates import check_dates
 from qbresearch.results.plans.check_words import check_words
 from qbresearch.results.plans.findings import (
@@ -26,7 +26,7 @@ RULE, RESOURCE_PATHS, GROUP = "rule:", ("threshold:", "cap:"), "group"
 
 
 def check_plan(
-    use: PlanUse, evaluation: Evaluation, standard: Standard, *, others: Sequence[Standard] = (), statistics_lag: int = 1
+    use: PlanUse, evaluation: Evaluation, standard: Standard, *, others: Sequence[Standard] = ()
 ) -> PlanCheck:
     """Find what in a plan contradicts itself, differs from the evaluation, or is left unsaid.
 
@@ -36,23 +36,21 @@ def check_plan(
     Parameters
     ----------
     use : PlanUse
-        A plan, as it stands or with its blanks filled in; what is filled in is checked like the rest.
+        A plan as it stands: what a use fills into its blanks is not the plan's, and would be checked like the rest.
     evaluation, standard : Evaluation, Standard
         What the plan builds on.
     others : sequence of Standard
         Standards whose indicators a plan may name by mistake (``basic-2012``).
-    statistics_lag : int
-        Inspection of a year rests on the statistics of September this many years before. The calendar is this
-        project's own reading (no text that could be read fixes it).
 
     Returns
     -------
     PlanCheck
-        Findings in the order of ``KINDS``. Two goals with different dates are steps, not a contradiction; a value equal
+        Findings in the order of ``KINDS``. ``tight_deadline`` rests on the statistics on which an inspection may rest (see
+        :func:`qbresearch.results.plans.findings.statistics_month`) and is inferred. Two goals with different dates are steps, not a contradiction; a value equal
         to the standard's gives nothing; dates that name only a year count as late or early only where every month of
         the year would be.
     """
-    case = Case(use, evaluation, standard, tuple(others), statistics_lag)
+    case = Case(use, evaluation, standard, tuple(others))
     found = [*check_values(case), *check_dates(case), *check_words(case)]
     order = list(KINDS)
     return PlanCheck(use.id, label_of(use), tuple(sorted(found, key=lambda finding: order.index(finding.kind))))
@@ -154,11 +152,15 @@ def _left_out(case: Case) -> Iterator[Finding]:
 
 
 def _blanks(case: Case) -> Iterator[Finding]:
-    for blank in case.plan.blanks:
-        if blank.id not in case.use.fills:
-            unit = label_of(blank, "unit")
-            words = {"label": label_of(blank), "clause": blank.citation.said("clause")}
-            sentence = (
-                say("{label}（{unit}）没有填写（{clause}）", unit=unit, **words) if unit else say("{label}没有填写（{clause}）", **words)
-            )
-            yield Finding("blank_left", (blank.id,), sentence, blank.citation)
+    """All blanks together: a template leaves many, and each is the same finding."""
+    left = [blank for blank in case.plan.blanks if blank.id not in case.use.fills]
+    if not left:
+        return
+    by_clause: dict[str, list[str]] = {}
+    for blank in left:
+        unit = label_of(blank, "unit")
+        named = say("{label}（{unit}）", label=label_of(blank), unit=unit) if unit else label_of(blank)
+        by_clause.setdefault(blank.citation.said("clause"), []).append(named)
+    places = clauses(say("{clause}：{blanks}", clause=clause, blanks=listed(names)) for clause, names in by_clause.items())
+    sentence = say("留有 {n} 处空白没有填写（{places}）", n=len(left), places=places)
+    yield Finding("blank_left", tuple(blank.id for blank in left), sentence, left[0].citation)

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from qbresearch.language import label_of, listed, say
-from qbresearch.results.plans.findings import Case, Finding, month_words
+from qbresearch.results.plans.findings import Case, Finding, month_words, statistics_month
 from qbresearch.rules.citations import Citation
 from qbresearch.rules.plans import Commitment, Condition, Month, Stage, Task
 
 RESOURCES = "resources"
 STARTING_GRADES = "starting_grades"
 HORIZON = "horizon"
+COUNTED = ("校舍", "校园", "场地", "场馆", "功能室", "用房", "学位", "新建", "改扩建", "设施", "设备", "装备", "招聘", "编制")
+"""Words of commitments whose fulfilment school statistics count: buildings, equipment, posts. Courses or culture they
+do not."""
 SCHOOLS, TOTAL = "schools", "schools_total"
 ISSUED, DUE, PERIOD = "issued", "due", "period"
 
@@ -42,17 +45,33 @@ class Dated:
     label: str
     due: Month
     citation: Citation
+    counted: bool = False
 
 
-def _dated(entries: Iterable[Commitment | Task]) -> list[Dated]:
-    """Entries with a date, those of one sentence together: it promises a sum, schools and places by one date."""
+def _dated(entries: Iterable[Commitment | Task], on_statistics: frozenset[str]) -> list[Dated]:
+    """Entries with a date, those of one sentence together: it promises a sum, schools and places by one date.
+
+    ``counted`` says that school statistics show whether it was kept.
+    """
     found: dict[tuple[str, Month], list[Commitment | Task]] = {}
     for entry in entries:
         if entry.due is not None:
             found.setdefault((entry.citation.quote, entry.due), []).append(entry)
     return [
-        Dated(tuple(e.id for e in same), listed(map(label_of, same)), due, same[0].citation) for (_, due), same in found.items()
+        Dated(tuple(e.id for e in same), listed(map(label_of, same)), due, same[0].citation, any(_counted(e, on_statistics) for e in same))
+        for (_, due), same in found.items()
     ]
+
+
+def _counted(entry: Commitment | Task, on_statistics: frozenset[str]) -> bool:
+    if isinstance(entry, Task):
+        return bool(on_statistics & set(entry.codes))
+    return any(word in entry.label_zh + entry.citation.quote for word in COUNTED)
+
+
+def _on_statistics(case: Case) -> frozenset[str]:
+    """Codes that school statistics decide."""
+    return frozenset({RESOURCES, SCHOOLS, *(item.code for item in case.part_items(RESOURCES))})
 
 
 def _ends_late(case: Case) -> Iterator[Finding]:
@@ -60,8 +79,8 @@ def _ends_late(case: Case) -> Iterator[Finding]:
     if target is None:
         return
     goal = _fact(case, DUE)
-    statistics = case.statistics_month(target.year)
-    works = _dated((*case.plan.commitments, *case.plan.tasks))
+    statistics = statistics_month(target.year)
+    works = _dated((*case.plan.commitments, *case.plan.tasks), _on_statistics(case))
     phases = [Dated((p.id,), label_of(p), p.end, p.citation) for p in case.plan.phases if p.end is not None]
     schools = [Dated((s.name,), s.name, Month(s.year), s.citation) for s in case.plan.schools]
     for work in (*works, *phases, *schools):
@@ -69,12 +88,12 @@ def _ends_late(case: Case) -> Iterator[Finding]:
         if work.due.last > target.last:
             sentence = say("“{label}”到 {due}才完成，晚于规划的目标时间 {target}", target=month_words(target), **values)
             yield Finding("ends_after_target", work.ids, sentence, work.citation, goal)
-        elif work in works and work.due.first > statistics.first:
+        elif work.counted and work.due.first > statistics.first:
             sentence = say(
-                "“{label}”到 {due}完成，晚于 {year} 年验收所依据的 {statistics}学校统计；凡属建设、配备的，不能改善那次验收的数据",
+                "“{label}”到 {due}完成；如验收依据上一年9月的学校统计（未核实），{year} 年的验收用 {statistics}的数据，反映不出来",
                 year=target.year, statistics=month_words(statistics), **values,
             )  # fmt: skip
-            yield Finding("after_statistics", work.ids, sentence, work.citation, goal)
+            yield Finding("tight_deadline", work.ids, sentence, work.citation, goal)
 
 
 def _begins_early(case: Case) -> Iterator[Finding]:
@@ -126,7 +145,10 @@ def _phases(case: Case) -> Iterator[Finding]:
             "before": label_of(before), "end": month_words(before.end), "after": label_of(after),
             "start": month_words(after.start),
         }  # fmt: skip
-        if after.start.first <= before.end.last:
+        if after.start == before.end and not before.end.month:
+            sentence = say("“{before}”和“{after}”都写到 {end}，没有写明月份", **values)
+            yield Finding("phases_share_year", (before.id, after.id), sentence, before.citation, after.citation)
+        elif after.start.first <= before.end.last:
             sentence = say("“{before}”到 {end}为止，“{after}”从 {start}开始：两个阶段重叠", **values)
             yield Finding("phases_overlap", (before.id, after.id), sentence, before.citation, after.citation)
         elif after.start.first > _next_month(before.end):
@@ -146,9 +168,11 @@ def _period(case: Case) -> Iterator[Finding]:
     dates = [plan.target, *(Month(x.year) for x in (*plan.schools, *plan.counties)), *(p.end for p in plan.phases)]
     last = max((date for date in dates if date is not None), key=lambda date: date.last, default=None)
     if last is not None and plan.period[1].last > last.last and plan.period[1].year > last.year:
+        fact = _fact(case, PERIOD)
         sentence = say(
-            "标题写到 {end}，安排只到 {last}", end=month_words(plan.period[1]), last=month_words(Month(last.year))
-        )
+            "{where}写到 {end}，安排只到 {last}", where=fact.said("clause") if fact else say("规划年限"),
+            end=month_words(plan.period[1]), last=month_words(Month(last.year)),
+        )  # fmt: skip
         yield Finding("period_longer", (PERIOD,), sentence, _fact(case, PERIOD), _fact(case, DUE))
 
 
@@ -168,7 +192,7 @@ def _totals(case: Case) -> Iterator[Finding]:
 
 def _conditions(case: Case) -> Iterator[Finding]:
     """Conditions of stages that ask for less than the inspection of the same year, or are due after its statistics."""
-    resources = {item.code for item in case.part_items(RESOURCES)}
+    counted = _on_statistics(case)
     for stage in case.plan.stages:
         for condition in stage.conditions:
             weak, late = [], []
@@ -176,8 +200,8 @@ def _conditions(case: Case) -> Iterator[Finding]:
                 due = due_month(condition, stage, year)
                 if condition.scope == STARTING_GRADES and due.year >= year:
                     weak.append((county, year))
-                on_statistics = {code.partition(":")[0] for code in condition.codes} & {RESOURCES, SCHOOLS, *resources}
-                if on_statistics and not stage.always and due.first > case.statistics_month(year).first:
+                on_statistics = {code.partition(":")[0] for code in condition.codes} & counted
+                if on_statistics and not stage.always and due.first > statistics_month(year).first:
                     late.append((county, year))
             yield from _weak_condition(case, condition, weak)
             yield from _late_condition(case, stage, condition, late)
@@ -198,11 +222,16 @@ def _weak_condition(case: Case, condition: Condition, counties: list[tuple[str, 
 
 
 def _late_condition(case: Case, stage: Stage, condition: Condition, counties: list[tuple[str, int]]) -> Iterator[Finding]:
-    for year in sorted({year for _, year in counties}):
-        names = [county for county, own in counties if own == year]
-        sentence = say(
-            "“{condition}”（{stage}）对 {year} 年验收的{counties}当年才要求，而验收所依据的是 {statistics}的学校统计，届时已不能改变",
-            condition=label_of(condition), stage=label_of(stage), year=year, statistics=month_words(case.statistics_month(year)),
-            counties=listed(names),
-        )  # fmt: skip
-        yield Finding("due_too_late", (condition.id, *names), sentence, condition.citation, stage.citation)
+    if not counties:
+        return
+    places = [
+        say("{counties}（{year} 年验收，统计为 {statistics}）", year=year, statistics=month_words(statistics_month(year)),
+            counties=listed(county for county, own in counties if own == year) or case.plan.place)
+        for year in sorted({year for _, year in counties})
+    ]  # fmt: skip
+    sentence = say(
+        "“{condition}”（{stage}）到验收当年才要求；如验收依据上一年9月的学校统计（未核实），届时数据已不能改变：{places}",
+        condition=label_of(condition), stage=label_of(stage), places=listed(places),
+    )
+    about = (condition.id, *(county for county, _ in counties))
+    yield Finding("tight_deadline", about, sentence, condition.citation, stage.citation)

@@ -19,17 +19,15 @@ CONTRADICTION, STRICTER, WEAKER, GAP, REMARK = "contradiction", "stricter", "wea
 KINDS = {
     "two_values": CONTRADICTION,
     "ends_after_target": CONTRADICTION,
-    "after_statistics": CONTRADICTION,
-    "due_too_late": CONTRADICTION,
     "begins_before_issue": CONTRADICTION,
     "phases_overlap": CONTRADICTION,
     "phases_gap": CONTRADICTION,
     "period_longer": CONTRADICTION,
     "counts_differ": CONTRADICTION,
-    "two_names": CONTRADICTION,
     "weaker": WEAKER,
     "weaker_condition": WEAKER,
     "stricter": STRICTER,
+    "tight_deadline": GAP,
     "base_differs": GAP,
     "base_unsaid": GAP,
     "scope_differs": GAP,
@@ -42,6 +40,8 @@ KINDS = {
     "group_missing": GAP,
     "no_resource_numbers": GAP,
     "unread": GAP,
+    "two_names": REMARK,
+    "phases_share_year": REMARK,
     "other_part": REMARK,
     "other_term": REMARK,
     "unit_wording": REMARK,
@@ -128,7 +128,6 @@ class Case:
     evaluation: Evaluation
     standard: Standard
     others: Sequence[Standard]
-    statistics_lag: int
 
     @property
     def plan(self) -> Plan:
@@ -139,19 +138,18 @@ class Case:
         """Items of a part of the evaluation."""
         return tuple(item for item in self.evaluation.items if item.part == part)
 
-    def statistics_month(self, year: int) -> Month:
-        """Month of the statistics on which an inspection in a year rests."""
-        return statistics_month(year, lag=self.statistics_lag)
-
     def inspections(self) -> dict[str, int]:
         """Year of inspection by county of the plan, or of the plan's own target (under an empty name)."""
         counties = {county.name: county.year for county in self.plan.counties}
         return counties or ({"": self.plan.target.year} if self.plan.target else {})
 
 
-def statistics_month(year: int, *, lag: int) -> Month:
-    """Month of the school statistics on which an inspection in a year rests: September, ``lag`` years before."""
-    return Month(year - lag, FIRST_MONTH_OF_SCHOOL_YEAR)
+def statistics_month(year: int) -> Month:
+    """Month of the school statistics on which an inspection in a year may rest: September of the year before.
+
+    This project's own reading: no text that could be read fixes it. Whatever rests on it is said to be inferred.
+    """
+    return Month(year - 1, FIRST_MONTH_OF_SCHOOL_YEAR)
 
 
 def month_words(month: Month) -> str:
@@ -170,7 +168,7 @@ def kind_words() -> dict[str, str]:
     """Kinds of findings in words."""
     return {
         "two_values": say("同一指标两个值"), "ends_after_target": say("晚于目标年份完成"),
-        "after_statistics": say("晚于统计时点完成"), "due_too_late": say("条件到期太晚"),
+        "tight_deadline": say("期限偏紧（推断）"), "phases_share_year": say("阶段同在一年"),
         "begins_before_issue": say("早于印发日期开始"), "phases_overlap": say("阶段重叠"),
         "phases_gap": say("阶段之间有空档"), "period_longer": say("标题年限长于安排"),
         "counts_differ": say("数目不符"), "two_names": say("前后说法不一"), "weaker": say("低于标准"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +18,18 @@ from qbresearch.results.evaluation.tree import (
     compare,
 )
 from qbresearch.results.resources.attainment import AttainmentResult
+from qbresearch.results.plans.findings import month_words
 from qbresearch.rules.overlays import ADDS, BLANK, Change, Overlay
+from qbresearch.rules.plans import Month
 from qbresearch.rules.standards import COMPOSITE_CV, CV
 from qbresearch.statistics.records import plain_records
 
 COLUMNS = [
     "target", "path", "label", "kind", "value", "limit", "verdict", "plan_value", "plan_limit", "plan_verdict",
     "relation", "judges", "comparison", "unit", "percent", "reason", "clause", "quote", "status", "base_clause", "base_quote",
-    "base_status",
+    "base_status", "actual", "filled", "due", "timing",
 ]  # fmt: skip
+MISSED, NOT_YET, NO_DATE = "missed", "not_yet", "no_date"
 SCHOOLS, COMPOSITE = "schools", "composite"
 
 
@@ -37,6 +41,12 @@ class TargetResult:
         standard does, ``plan_value`` the same counted as the plan does; of coefficients of variation the largest one;
         NaN where the verdict rests on no single number. ``limit`` (national) and ``plan_limit`` are what must be reached, ``verdict`` and ``plan_verdict`` whether it is;
         ``relation`` is that of :mod:`qbresearch.rules.overlays`; ``reason`` says what decided, or why nothing can.
+        ``actual`` is how things stand in words where no single number says it. ``filled`` : the limit was filled into a
+        blank. ``due`` (in words) is the target's own date, else that of the plan for the county; ``timing`` says of a
+        target that is not met whether it is ``missed``, ``not_yet`` due or has ``no_date``; else empty.
+
+    A threshold of one indicator has no national verdict: nationally a school may miss one of its indicators, so that the
+    rule decides by school and never by indicator.
     """
 
     label: str
@@ -71,7 +81,8 @@ class TargetResult:
 
 def judge_targets(
     laid: Overlay, national: Node, plan: Node, *, national_schools: AttainmentResult | None = None,
-    plan_schools: AttainmentResult | None = None, label: str = "",
+    plan_schools: AttainmentResult | None = None, label: str = "", due: Month | None = None, as_of: Month | None = None,
+    fills: Collection[str] = (),
 ) -> TargetResult:
     """Judge every target of a plan, beside the verdict of the standard on the same thing.
 
@@ -86,6 +97,12 @@ def judge_targets(
         undecided, since the trees hold the school rule only.
     label : str
         How the plan is called in the summary.
+    due : Month, optional
+        When the plan wants the county to meet the standard; for targets without a date of their own.
+    as_of : Month, optional
+        Month from which is looked; without it no target is overdue.
+    fills : collection of str
+        Ids of the blanks that a use of the plan fills in.
 
     Returns
     -------
@@ -95,10 +112,27 @@ def judge_targets(
         undecided where there is no single number.
     """
     judge = _Judge(national, plan, national_schools, plan_schools)
-    sources = [judge.row(change) for change in laid.changes]
-    frame = pd.DataFrame(sources, columns=COLUMNS)
+    rows = [judge.row(change) | _timed(change, due) | {"filled": change.target.field in fills} for change in laid.changes]
+    for row, change in zip(rows, laid.changes, strict=True):
+        row["timing"] = _timing(row["plan_verdict"], change.target.due or due, as_of)
+    frame = pd.DataFrame(rows, columns=COLUMNS)
     numbers = ("value", "limit", "plan_value", "plan_limit")
     return TargetResult(label, frame.astype(dict.fromkeys(numbers, float)))
+
+
+def _timed(change: Change, due: Month | None) -> dict[str, str]:
+    own = change.target.due
+    if own is not None:
+        return {"due": month_words(own)}
+    return {"due": say("{when}（规划总目标时间）", when=month_words(due)) if due else ""}
+
+
+def _timing(verdict: str, due: Month | None, as_of: Month | None) -> str:
+    if verdict != NOT_MET:
+        return ""
+    if due is None:
+        return NO_DATE
+    return MISSED if as_of is not None and due.last <= as_of.last else NOT_YET
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +157,9 @@ class _Judge:
     def row(self, change: Change) -> dict[str, Any]:
         national = self.look(change.path, self.national) if change.base_citation else _Found("")
         own = self.own(change, national)
+        by_school = change.path.startswith("threshold:")
+        if by_school:
+            national = _Found("")
         cited, base = change.target.citation, change.base_citation
         return {
             "target": change.target.id, "path": change.path, "label": label_of(change), "kind": change.target.kind,
@@ -131,7 +168,7 @@ class _Judge:
             "judges": change.judges, "comparison": change.comparison, "unit": label_of(change, "unit"), "percent": change.percent,
             "reason": own.reason, "clause": cited.said("clause"), "quote": cited.said("quote"), "status": cited.status,
             "base_clause": base.said("clause") if base else "", "base_quote": base.said("quote") if base else "",
-            "base_status": base.status if base else "",
+            "base_status": base.status if base else "", "actual": own.reason if by_school else "",
         }  # fmt: skip
 
     def own(self, change: Change, national: _Found) -> _Found:
@@ -187,7 +224,5 @@ class _Judge:
             return _Found(UNDECIDED, None, say("没有这一学段的学校"))
         counts = rows["verdict"].value_counts()
         reason = say("{n} 所学校中 {met} 所达到这一项", n=len(rows), met=int(counts.get(MET, 0)))
-        lacking = rows.dropna(subset=["value"])
-        lowest = float(lacking["value"].min()) if len(lacking) else None
-        return _Found(combine(rows["verdict"]) or UNDECIDED, lowest, reason)
+        return _Found(combine(rows["verdict"]) or UNDECIDED, None, reason)
 
