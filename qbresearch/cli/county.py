@@ -94,12 +94,14 @@ def find_county(wanted: str, counties: Sequence[CountyData]) -> CountyData:
         Several fit: all are listed. None fits: the nearest are.
     """
     text = _folded(wanted)
-    for fits in (
-        [county for county in counties if county.code == wanted.strip()],
-        [county for county in counties if text in (_folded(county.name), _folded(_bare(county.name)))],
-        [county for county in counties if text and text in _folded(county.name)],
-        [county for county in counties if text and any(word.startswith(text) for word in _spoken(county.name))],
+    # One after the other: the dictionary of pinyin is only loaded where nothing written fits.
+    for is_meant in (
+        lambda county: county.code == wanted.strip(),
+        lambda county: text in (_folded(county.name), _folded(_bare(county.name))),
+        lambda county: text and text in _folded(county.name),
+        lambda county: text and any(word.startswith(text) for word in _spoken(county.name)),
     ):
+        fits = [county for county in counties if is_meant(county)]
         if len(fits) == 1:
             return fits[0]
         if fits:

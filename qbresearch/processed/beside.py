@@ -45,6 +45,9 @@ def sources_beside(project: Project, source_id: str, county_code: str | None) ->
         known = read_provenance(project, other)
         if known is None or known.recipe.table not in BESIDE or known.kind != schools.kind:
             continue
+        # What was built from a folder that is gone is nobody's data any more.
+        if not (project.raw / other).is_dir():
+            continue
         if wanted & set(known.counties):
             found.setdefault(known.recipe.table, []).append(other)
     return {table: tuple(found[table]) for table in BESIDE if table in found}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -57,6 +59,13 @@ def test_a_county_nobody_reports_on_has_nothing_beside_it(project):
 def test_real_tables_are_not_set_beside_simulated_schools(project):
     add(project, "simulated-rooms", "room", kind="simulated")
     assert "room" not in sources_beside(project, "schools", county(project))
+
+
+def test_what_was_built_from_a_folder_that_is_gone_is_not_found(project):
+    add(project, "survey-once", "survey")
+    assert sources_beside(project, "schools", county(project))["survey"] == ("survey-once",)
+    shutil.rmtree(project.raw / "survey-once")
+    assert "survey" not in sources_beside(project, "schools", county(project))
 
 
 def test_the_same_row_in_two_sources_is_refused_with_both_places(project):
