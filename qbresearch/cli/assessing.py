@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qbresearch.cli.parser import add_verb
 from qbresearch.cli.terminal import plain, print_frame
 from qbresearch.errors import EXIT_DONE, InputError, check_choice
+from qbresearch.exhibits.style import verdict_words
 from qbresearch.language import label_of
 from qbresearch.project import find_project
 
@@ -61,8 +62,9 @@ def _assess_county(arguments: argparse.Namespace) -> int:
     """Print the tree of verdicts of one county and year, or explain one entry of it."""
     from qbresearch.cli.county import counties_of, county_sources, find_county
     from qbresearch.exhibits import sentences
-    from qbresearch.exhibits.evaluation_tables import text_tree
+    from qbresearch.exhibits.text_tree import text_tree
     from qbresearch.studies.evaluation import open_evaluation
+    from qbresearch.studies.plans import follow_plan
     from qbresearch.studies.study import open_study
 
     project = find_project(arguments.project)
@@ -75,7 +77,9 @@ def _assess_county(arguments: argparse.Namespace) -> int:
     evaluated = open_evaluation(study, plan_id=arguments.plan or "")
     result, why = evaluated.result(), evaluated.why(arguments.why) if arguments.why else ()
     if arguments.json:
-        found = result.to_dict() | ({"plan": evaluated.by_plan.to_dict()} if arguments.plan else {})
+        found = result.tree.find(arguments.why).to_dict() if why else result.to_dict()
+        if arguments.plan:
+            found |= {"plan": {"id": arguments.plan, "targets": follow_plan(evaluated).targets().to_dict("records")}}
         print(json.dumps(plain(found), ensure_ascii=False, indent=1))
         return EXIT_DONE
     print(f"{label_of(evaluated.evaluation)}（{evaluated.evaluation.document}）")
@@ -84,11 +88,23 @@ def _assess_county(arguments: argparse.Namespace) -> int:
         return EXIT_DONE
     print(sentences.tree_sentence(result.tidy(), place=study.place) + "\n")
     print(text_tree(evaluated.tree()))
+    _print_options(evaluated)
     if arguments.plan:
         _print_targets(evaluated)
     for caution in evaluated.cautions():
         print(f"\n注意：{caution}")
     return EXIT_DONE
+
+
+def _print_options(evaluated: EvaluationStudy) -> None:
+    """The reading used wherever documents disagree, a line each, with what the others would make of the item."""
+    print("\n采用的口径：")
+    words = verdict_words()
+    for (item, label), rows in evaluated.options().groupby(["item", "label"], sort=False):
+        used, others = rows[rows["chosen"].ne("")].iloc[0], rows[rows["chosen"].eq("")]
+        told = "、".join(f"{r.choice}为{words[r.verdict]}" for r in others.itertuples())
+        mark = "结论取决于口径；" if rows["decisive"].any() else ""
+        print(f"  {item} {label}：{used['choice']}（{used['status']}），{words[used['verdict']]}；{mark}另有{told}")
 
 
 def _print_targets(evaluated: EvaluationStudy) -> None:

@@ -176,7 +176,13 @@ def _template(arguments: argparse.Namespace) -> int:
         path = path.with_name(path.name + ".xlsx")
     check_new(path)
     (write_filled_example if arguments.example else write_template)(load_table(arguments.table), path)
-    print(f"已生成 {path}。填好后放入 data/raw/<来源>/，或直接运行 qbresearch assess {path}")
+    if arguments.table == "school":
+        print(f"已生成 {path}。填好后放入 data/raw/<来源>/，或直接运行 qbresearch assess {path}")
+    else:
+        print(
+            f"已生成 {path}。填好后放入 data/raw/<来源>/，运行 qbresearch verify --write <来源> 登记、"
+            "qbresearch build 读入；判定时按县区划代码找到"
+        )
     return EXIT_DONE
 
 

@@ -6,8 +6,11 @@ import argparse
 from typing import Any
 
 from qbresearch.cli.terminal import print_frame
-from qbresearch.errors import check_choice
+from qbresearch.errors import InputError, check_choice
 from qbresearch.project import find_project
+
+MAIN_SOURCE = "plan"
+"""Id under which a plan's file registers the document itself."""
 
 
 def show_standards(arguments: argparse.Namespace) -> None:
@@ -35,8 +38,9 @@ def show_evaluations(arguments: argparse.Namespace) -> None:
 
 
 def show_plans(arguments: argparse.Namespace) -> None:
+    from qbresearch.language import label_of
     from qbresearch.rules.evaluations import latest_evaluation
-    from qbresearch.rules.overlays import explain
+    from qbresearch.rules.plan_words import describe
     from qbresearch.rules.plans import list_plans, load_plan
     from qbresearch.rules.standards import latest_standard
 
@@ -44,15 +48,28 @@ def show_plans(arguments: argparse.Namespace) -> None:
     if arguments.name:
         use = load_plan(arguments.name, folder)
         print(f"{use.label_zh}（{use.plan.document}）" + (f"；{use.note}" if use.note else ""))
-        told = explain(use, latest_evaluation(use.plan.evaluation), latest_standard(use.plan.evaluation))
-        for row in told.itertuples():
-            print(f"{row.entry}：{row.sentence}" + (f"（{row.remark}）" if row.remark else ""))
-            print(f"    规划 {row.clause}“{row.quote}”（{row.status}）")
-            if row.base_quote:
-                print(f"    标准 {row.base_clause}“{row.base_quote}”（{row.base_source}）")
+        evaluation = latest_evaluation(use.plan.evaluation).choose(use.options)
+        told = describe(use, evaluation, latest_standard(use.plan.evaluation))
+        own = label_of(use.plan.sources[MAIN_SOURCE], "title") if MAIN_SOURCE in use.plan.sources else ""
+        if own:
+            print(f"出处：{own}（另有出处的逐条注明）")
+        for group, rows in told.groupby("group", sort=False):
+            print(f"\n{group}")
+            for row in rows.itertuples():
+                print(f"  {row.entry}：{row.value}" if row.value else f"  {row.entry}")
+                named = row.status if row.source == own else f"{row.source}；{row.status}"
+                print(f"      {row.clause}“{row.quote}”（{named}）")
+                if row.remark:
+                    print(f"      {row.remark}")
         return
-    for use in (load_plan(plan_id, folder) for plan_id in list_plans(folder)):
-        told = f"套用 {use.plan.id}" if use.id != use.plan.id else f"{use.plan.place}，{len(use.plan.targets)} 个目标"
+    for plan_id in list_plans(folder):
+        try:
+            use = load_plan(plan_id, folder)
+        except InputError as fault:
+            # One faulty file hides no other; asked for by its name it is refused with everything that is wrong.
+            print(f"{plan_id:18} 读不进来：{fault.problem}（{fault.where}）")
+            continue
+        told = f"套用 {use.plan.id}" if use.id != use.plan.id else f"{use.plan.place}，{len(use.plan.targets)} 个目标" + ("；留空待填的模板" if use.plan.blanks else "")
         print(f"{use.id:18} {use.label_zh}；{told}" + ("；模拟数据" if use.simulated else ""))
 
 

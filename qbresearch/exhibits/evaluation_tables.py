@@ -1,4 +1,4 @@
-"""How the tree of an evaluation prints: values, limits and margins in words, tables of verdicts, a tree for a terminal.
+"""How the tree of an evaluation prints: values, limits and margins in words, tables of verdicts.
 
 Rounding never hides a verdict: a value that misses its limit by little is written with as many decimals as show it.
 """
@@ -6,7 +6,6 @@ Rounding never hides a verdict: a value that misses its limit by little is writt
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +13,17 @@ import pandas as pd
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.style import verdict_words
-from qbresearch.exhibits.tables import ABSENT, Column, ReportTable, fixed_point, report_table, text
-from qbresearch.language import CHINESE, clauses, current_language, say
+from qbresearch.exhibits.tables import (
+    ABSENT,
+    Column,
+    ReportTable,
+    fixed_point,
+    report_table,
+    text,
+)
+from qbresearch.language import CHINESE, current_language, say
 
 SIGNS = {"at_least": "≥", "at_most": "≤", "below": "<", "not_less": "≥"}
-MARKS = {"met": "✓", "not_met": "×", "undecided": "？", "": "–"}
 INDENT = "\u3000"  # full width: neither a browser nor Word nor typst takes it away at the start of a cell
 MOST_DECIMALS = 9
 SHORT_DECIMALS = 4  # limits of rules have fewer decimals than that
@@ -28,9 +33,9 @@ NOISE = 1e-9  # of the larger of two numbers: what binary fractions differ by
 TREE = ("code", "depth", "label", "verdict", "decides", "value", "comparison", "limit", "margin", "unit", "percent",
         "reason", "clause", "status")  # fmt: skip
 BESIDE = ("label", "value", "unit", "percent", "comparison", "limit", "verdict", "plan_limit", "plan_verdict", "relation")
-LABEL_CELLS = 56  # columns of a terminal that a label may take with what stands before it
+CLEAR = 0.25  # by how much of itself the distance from a limit may be off in print
 _CODE = re.compile(r"(E-[^_:]+|[A-Z]+\d*[a-z]?)(?=$|[_:])")
-_VETO = re.compile(r"V[-\d]")
+VETO_CODE = re.compile(r"V[-\d]|veto$")
 
 
 # --- words ------------------------------------------------------------------------------------------------------
@@ -53,7 +58,7 @@ def value_words(
         Left out: none for whole numbers, one for percentages, else as many as show three figures, and in every case
         one more than ``limit`` is printed with.
     limit : float, optional
-        What the value is compared with; decimals are added until the two, if they differ, do not print alike.
+        What the value is compared with; decimals are added until the distance between the two can be read off.
     """
     if _absent(value):
         return ABSENT
@@ -75,7 +80,7 @@ def limit_words(limit: Any, comparison: str, unit: str, percent: bool) -> str:
         highest = limit == max(ranks)
         return ranks[float(limit)] if highest else f"{SIGNS.get(comparison, '')} {ranks[float(limit)]}".strip()
     words = f"{SIGNS.get(comparison, '')} {_limit_number(limit, unit, percent)}".strip()
-    return say("{words}（上年）", words=words) if comparison == "not_less" else words
+    return say("{words}（上年）", words=words) if comparison == "not_less" and not _relative(unit) else words
 
 
 def limit_phrase(limit: Any, comparison: str, unit: str, percent: bool) -> str:
@@ -87,7 +92,8 @@ def limit_phrase(limit: Any, comparison: str, unit: str, percent: bool) -> str:
         return say("为“{word}”", word=number)
     phrases = {
         "at_least": say("不低于 {limit}", limit=number), "at_most": say("不超过 {limit}", limit=number),
-        "below": say("低于 {limit}", limit=number), "not_less": say("不低于上年的 {limit}", limit=number),
+        "below": say("低于 {limit}", limit=number),
+        "not_less": say("不低于 {limit}", limit=number) if _relative(unit) else say("不低于上年的 {limit}", limit=number),
     }  # fmt: skip
     return phrases.get(comparison, number)
 
@@ -125,7 +131,7 @@ def distance_words(margin: Any, unit: str, percent: bool, *, decimals: int | Non
     if decimals is None or fixed_point(number, decimals) == fixed_point(0, decimals):
         decimals = least
     digits = fixed_point(number, decimals)
-    return say("{n} 个百分点", n=digits) if percent else _with_unit(digits, unit, percent)
+    return say("{n} 个百分点", n=digits) if percent else _with_unit(digits, "" if _relative(unit) else unit, percent)
 
 
 def _absent(value: Any) -> bool:
@@ -138,6 +144,11 @@ def _ranks(unit: str) -> dict[float, str]:
     if not all(len(pair) == 2 and pair[0].strip().isdigit() for pair in pairs):
         return {}
     return {float(number): word.strip() for number, word in pairs}
+
+
+def _relative(unit: str) -> bool:
+    """Whether numbers of this unit are multiples of last year's."""
+    return unit == say("与上年之比")
 
 
 def _scale(unit: str, value: Any) -> tuple[float, str]:
@@ -155,6 +166,8 @@ def _shown(value: Any, percent: bool, scale: float = 1.0) -> float:
 def _with_unit(digits: str, unit: str, percent: bool) -> str:
     if percent:
         return digits + "%"
+    if _relative(unit):
+        return say("{n}（上年 = 1）", n=digits)
     return digits + (unit.removeprefix("1") if unit in ("", "1", "%", "‰") else f" {unit}")
 
 
@@ -169,8 +182,9 @@ def _decimals(number: float, percent: bool, bound: float | None) -> int:
         return usual
     if (percent or usual) and (printed := _printed_decimals(bound)) < SHORT_DECIMALS:
         usual = max(usual, printed + 1)
-    if abs(number - bound) > NOISE * max(abs(number), abs(bound)):
-        while usual < MOST_DECIMALS and fixed_point(number, usual) == fixed_point(bound, usual):
+    distance = number - bound
+    if abs(distance) > NOISE * max(abs(number), abs(bound)):
+        while usual < MOST_DECIMALS and abs(round(number, usual) - bound - distance) > CLEAR * abs(distance):
             usual += 1
     return usual
 
@@ -188,16 +202,22 @@ def printed_code(code: str) -> str:
 
 def verdict_word(verdict: str, code: str = "") -> str:
     """A verdict in words; of a veto it says whether the thing has happened."""
-    if _VETO.match(code):
+    if VETO_CODE.match(code):
         return {"met": say("未发生"), "not_met": say("发生"), "undecided": say("待确认")}.get(verdict, ABSENT)
     return verdict_words().get(verdict, ABSENT)
 
 
 def status_words() -> dict[str, str]:
-    """Statuses of citations in the words of the report's language."""
-    return {
-        "law": say("法规原文"), "copy": say("正式文件转引"), "practice": say("现有工具或地方做法"), "unverified": say("未核实"),
-    }  # fmt: skip
+    """Statuses of citations, a word each; :func:`status_legend` says what they mean."""
+    return {"law": say("法规"), "copy": say("转引"), "practice": say("实践"), "unverified": say("未核实")}
+
+
+def status_legend() -> str:
+    """What the words for statuses mean, and whose the distance of a condition is that is judged school by school."""
+    return say(
+        "依据：法规＝法规原文，转引＝其他正式文件转引，实践＝现有工具或一地做法，未核实＝未见于正式文本；条目取其决定条件中最弱的一种。"
+        "按校核查的条目，差额是最差一校（班、室）的差额。"
+    )
 
 
 def relation_words() -> dict[str, str]:
@@ -219,29 +239,54 @@ def tree_table(frame: pd.DataFrame) -> ReportTable:
     frame : DataFrame
         Rows of ``Node.tidy`` from the top down: ``code``, ``depth`` (whole number; the least one is not indented),
         ``label``, ``verdict`` (``met``, ``not_met``, ``undecided`` or empty), ``decides`` (bool), ``value``, ``limit``
-        and ``margin`` (in ``unit``, or shares where ``percent``), ``comparison``, ``reason``, ``clause``, ``status``.
+        and ``margin`` (in ``unit``, or shares where ``percent``), ``comparison``, ``reason``, ``status``. Where it is
+        there, ``full`` is the label that a row has by itself: it is taken where the row above it is not in the frame.
 
     Returns
     -------
     ReportTable
-        Where a verdict rests on no single number, the reason stands in the column of values. Row tones are the verdicts.
+        The column of values holds numbers only; the reason stands in the last column. Row tones are the verdicts.
     """
-    needed = _needed(frame, TREE, "评估结果表")
+    needed = needed_columns(frame, TREE, "评估结果表")
     top = needed["depth"].min() if len(needed) else 0
-    words = status_words()
+    words, labels = status_words(), _labels(frame, needed)
     rows = pd.DataFrame(
         [
-            (printed_code(r.code), INDENT * int(r.depth - top) + _label(r), _actual(r),
-             limit_words(r.limit, r.comparison, r.unit, r.percent), _margin(r),
-             verdict_word(r.verdict, r.code), _basis(r, words), r.verdict)
-            for r in needed.itertuples()
+            (printed_code(r.code), INDENT * int(r.depth - top) + label, _number(r),
+             limit_words(r.limit, r.comparison, r.unit, r.percent), row_margin(r),
+             verdict_word(r.verdict, r.code), words.get(r.status, r.status), r.reason, r.verdict)
+            for r, label in zip(needed.itertuples(), labels, strict=True)
         ],
-        columns=["code", "label", "actual", "limit", "margin", "word", "basis", "verdict"],
+        columns=["code", "label", "actual", "limit", "margin", "word", "basis", "reason", "verdict"],
     )  # fmt: skip
     columns = [
-        Column("code", say("编号"), str, "left"), text("label", say("内容")), text("actual", say("实际")),
+        Column("code", say("编号"), str, "left"), text("label", say("内容")), Column("actual", say("实际"), str, "right"),
         Column("limit", say("要求"), str, "right"), Column("margin", say("差额"), str, "right"),
-        Column("word", say("判定"), str, "center"), text("basis", say("依据与状态")),
+        Column("word", say("判定"), str, "center"), text("basis", say("依据")), text("reason", say("说明")),
+    ]  # fmt: skip
+    return report_table(rows, columns, tone="verdict")
+
+
+def outline_table(frame: pd.DataFrame) -> ReportTable:
+    """The tree down to its items in four short columns: code, label, verdict, and the value or else the reason.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for :func:`tree_table`; rows below the items are left out.
+    """
+    needed = needed_columns(frame, TREE, "评估条目表")
+    needed = needed[needed["depth"].le(2)]
+    rows = pd.DataFrame(
+        [
+            (printed_code(r.code), INDENT * int(r.depth) + row_label(r), verdict_word(r.verdict, r.code), _short(r), r.verdict)
+            for r in needed.itertuples()
+        ],
+        columns=["code", "label", "word", "actual", "verdict"],
+    )  # fmt: skip
+    columns = [
+        Column("code", say("编号"), str, "left"), text("label", say("内容")), Column("word", say("判定"), str, "center"),
+        text("actual", say("实际或理由")),
     ]  # fmt: skip
     return report_table(rows, columns, tone="verdict")
 
@@ -263,7 +308,7 @@ def beside_table(frame: pd.DataFrame) -> ReportTable:
     ReportTable
         Without tones: a row has two verdicts, and neither stands for the other.
     """
-    needed = _needed(frame, BESIDE, "规划与国家要求对照表")
+    needed = needed_columns(frame, BESIDE, "规划与国家要求对照表")
     reasons = frame["plan_reason"].fillna("") if "plan_reason" in frame else pd.Series("", frame.index)
     own = frame["plan_value"] if "plan_value" in frame else frame["value"]
     relations, verdicts = relation_words() | {"": ABSENT}, verdict_words() | {"": ABSENT}
@@ -299,7 +344,7 @@ def _beside_value(row: Any, counted: Any) -> str:
     return say("{value}（按规划口径）", value=own) if words == ABSENT else say("{value}（按规划口径 {own}）", value=words, own=own)
 
 
-def _needed(frame: pd.DataFrame, names: Sequence[str], where: str) -> pd.DataFrame:
+def needed_columns(frame: pd.DataFrame, names: Sequence[str], where: str) -> pd.DataFrame:
     absent = [name for name in names if name not in frame.columns]
     if absent:
         raise InputError(
@@ -311,24 +356,31 @@ def _needed(frame: pd.DataFrame, names: Sequence[str], where: str) -> pd.DataFra
     return frame[list(names)].assign(**{name: frame[name].astype(object).fillna("").astype(str) for name in texts})
 
 
-def _label(row: Any) -> str:
+def row_label(row: Any) -> str:
     """The label; of a part that decides nothing it says so."""
     aside = not row.decides and not printed_code(row.code)
     return say("{label}（不计入总体判定）", label=row.label) if aside and row.depth == 1 else row.label
 
 
-def _basis(row: Any, words: dict[str, str]) -> str:
-    return clauses(filter(None, (row.clause, words.get(row.status, row.status)))) if row.clause else ABSENT
+def _labels(frame: pd.DataFrame, needed: pd.DataFrame) -> list[str]:
+    """Labels of rows: that of a row by itself where the one it stands below is not there."""
+    labels = [row_label(row) for row in needed.itertuples()]
+    if not {"full", "parent"} <= set(frame.columns):
+        return labels
+    alone = ~frame["parent"].isin(frame["code"]) & frame["full"].fillna("").ne("")
+    return [full if by_itself else label for label, full, by_itself in zip(labels, frame["full"], alone, strict=True)]
 
 
-def _actual(row: Any) -> str:
-    """The value; the reason where there is none, and beside it where something is to be explained."""
+def _number(row: Any) -> str:
+    return ABSENT if _absent(row.value) else value_words(row.value, row.unit, row.percent, limit=row.limit)
+
+
+def _short(row: Any) -> str:
+    """The value beside its requirement, else the reason."""
     if _absent(row.value):
-        return row.reason or ABSENT
-    words = value_words(row.value, row.unit, row.percent, limit=row.limit)
-    if row.reason and row.verdict in ("not_met", "undecided"):
-        return say("{word}（{detail}）", word=words, detail=row.reason)
-    return words
+        return row.reason
+    limit = limit_words(row.limit, row.comparison, row.unit, row.percent)
+    return _number(row) if limit == ABSENT else say("{value}（要求 {limit}）", value=_number(row), limit=limit)
 
 
 def printed_decimals(value: Any, limit: Any, percent: bool) -> int | None:
@@ -337,93 +389,5 @@ def printed_decimals(value: Any, limit: Any, percent: bool) -> int | None:
     return len(digits.partition(".")[2]) if digits else None
 
 
-def _margin(row: Any) -> str:
+def row_margin(row: Any) -> str:
     return margin_words(row.margin, row.unit, row.percent, decimals=printed_decimals(row.value, row.limit, row.percent))
-
-
-# --- a tree for a terminal --------------------------------------------------------------------------------------
-
-
-def text_tree(frame: pd.DataFrame) -> str:
-    """The tree of verdicts for a terminal: lines, marks, codes and labels, then value, requirement and margin.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As for :func:`tree_table`; rows from the top down.
-
-    Returns
-    -------
-    str
-        One line a node and one line that explains the marks. Labels longer than there is room are shortened with
-        ``…``. Full-width characters count as two columns. An empty frame gives 无.
-    """
-    needed = _needed(frame, TREE, "评估结果")
-    if needed.empty:
-        return say("无")
-    rows = list(needed.itertuples())
-    stems = _stems([int(row.depth) for row in rows])
-    left = [_fit(f"{stem}{_mark(row.verdict)} {_named(row)}") for stem, row in zip(stems, rows, strict=True)]
-    cells = [
-        (first, _actual(row), limit_words(row.limit, row.comparison, row.unit, row.percent), _margin(row))
-        for first, row in zip(left, rows, strict=True)
-    ]  # fmt: skip
-    # A reason may be long; columns of numbers are aligned by numbers alone, and what is longer runs on.
-    short = [[cell for cell, row in zip(column, rows, strict=True) if not row.reason] for column in zip(*cells, strict=True)]
-    widths = [max(map(cell_width, left)), *(max(map(cell_width, column), default=0) for column in short[1:])]
-    lines = [_line(row_cells, widths) for row_cells in cells]
-    found = {row.verdict for row in rows}
-    words = verdict_words() | {"": say("没有判定规则")}
-    legend = INDENT.join(f"{mark} {words[verdict]}" for verdict, mark in MARKS.items() if verdict in found)
-    return "\n".join([*lines, "", legend])
-
-
-def cell_width(shown: str) -> int:
-    """Columns that a text takes in a terminal."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in shown)
-
-
-def _mark(verdict: str) -> str:
-    mark = MARKS.get(verdict, MARKS[""])
-    return mark + " " * (2 - cell_width(mark))
-
-
-def _named(row: Any) -> str:
-    named = row.code if row.code[:1].isupper() else ""
-    return f"{named} {_label(row)}".strip()
-
-
-def _fit(shown: str) -> str:
-    if cell_width(shown) <= LABEL_CELLS:
-        return shown
-    while cell_width(shown) > LABEL_CELLS - 1:
-        shown = shown[:-1]
-    return shown + "…"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = cells
-    parts = [first + " " * (widths[0] - cell_width(first))]
-    parts += [" " * (width - cell_width(cell)) + cell for cell, width in zip(rest, widths[1:], strict=True)]
-    while parts[-1].strip() in ("", ABSENT):
-        parts.pop()
-    return "  ".join(parts).rstrip()
-
-
-def _stems(depths: Sequence[int]) -> list[str]:
-    """What stands before each node: lines to its parent and past the parents that have more children below."""
-    stems, least = [], min(depths)
-    for place, depth in enumerate(depths):
-        more = [_continues(depths, place, level) for level in range(least + 1, depth + 1)]
-        stems.append("".join("│  " if m else "   " for m in more[:-1]) + (("├─ " if more[-1] else "└─ ") if more else ""))
-    return stems
-
-
-def _continues(depths: Sequence[int], place: int, level: int) -> bool:
-    """Whether a later node of this level has the same parent as the one the row belongs to."""
-    for depth in depths[place + 1 :]:
-        if depth < level:
-            return False
-        if depth == level:
-            return True
-    return False

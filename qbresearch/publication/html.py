@@ -49,8 +49,8 @@ from qbresearch.publication.wording import (
     largest_words,
     note_lead,
     schools_words,
-    stage_heading,
     source_line,
+    stage_heading,
     tone_word,
 )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from qbresearch.raw.codes import usual_code
 from qbresearch.raw.sheets import Cell
 from qbresearch.rules.columns import Column
 
@@ -95,6 +97,8 @@ def _code(cell: Cell, text: str, column: Column) -> tuple[Any, Fault | None]:
         shown = re.fullmatch(r"0+", cell.number_format or "")
         if shown:
             text = text.zfill(len(cell.number_format))
+    if column.evaluation:
+        text = usual_code(text)
     if not column.digits or re.fullmatch(rf"[0-9]{{{column.digits}}}", text):
         return text, None
     if text in DASHES:
@@ -113,6 +117,30 @@ def _choice(text: str, column: Column) -> tuple[Any, Fault | None]:
         if text == choice.id or text in {plain_text(label) for label in choice.labels}:
             return choice.id, None
     return MISSING, Fault(f"下列之一：{'、'.join(column.offered)}", "从下拉列表中选一个")
+
+
+def check_vocabulary(cell: Cell, column: Column, row: Mapping[str, Any], beside: Mapping[str, Column]) -> Fault | None:
+    """What is wrong with the word of a choice cell in its row, if anything.
+
+    Parameters
+    ----------
+    cell : Cell
+        As the file holds it.
+    column : Column
+        The contract's column.
+    row : mapping
+        Values of the row by column, as :func:`read_cell` gives them.
+    beside : mapping
+        Columns of the sheet by name.
+    """
+    rule = column.vocabulary(row)
+    if rule is None or row[column.name] in rule.allowed or plain_text(cell.value) in map(plain_text, rule.allowed):
+        return None
+    other = beside[rule.of]
+    shown = next((c.label_zh for c in other.choices if c.id == row[rule.of]), row[rule.of])
+    labels = {c.id: c.label_zh for c in column.choices}
+    words = "、".join(labels.get(word, word) for word in rule.allowed)
+    return Fault(f"{other.label_zh}为“{shown}”时用：{words}", rule.fix)
 
 
 def _year(text: str, column: Column) -> tuple[Any, Fault | None]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+
 import pandas as pd
 
+from qbresearch.raw.codes import PLAN_EVIDENCE, item_codes
 from qbresearch.raw.problems import NOTICE, PROBLEM_COLUMNS, Problems
 from qbresearch.rules.columns import Check, TableContract
 
@@ -27,7 +30,8 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
     DataFrame
         Problems with columns ``PROBLEM_COLUMNS``: empty required cells, repeated keys, sums that do not add up, parts
         (one, or several together) larger than their whole, implausible values per student, stages a school type does not teach, parents that
-        are unknown, are campuses themselves or do not teach what the campus teaches.
+        are unknown, are campuses themselves or do not teach what the campus teaches, dates before those they follow, and
+        items that the evaluation does not know or does not judge by evidence.
     """
     problems: list[tuple] = []
     for file, rows in table.groupby("_file", sort=False, dropna=False):
@@ -35,6 +39,8 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
         _check_blank(rows, contract, found)
         for check in contract.checks:
             _CHECKS[check.kind](rows, check, contract, found)
+        _check_codes(rows, contract, found)
+        _check_dates(rows, contract, found)
         problems += found.rows
     found = Problems("")
     _check_key(table, contract, found)
@@ -108,6 +114,41 @@ def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract
 
 
 _CHECKS = {"sum": _check_sum, "at_most": _check_at_most, "at_least": _check_at_least, "per_student": _check_per_student}
+
+
+def _check_dates(rows: pd.DataFrame, contract: TableContract, found: Problems) -> None:
+    for column in contract.columns:
+        if not column.not_before or not {column.name, column.not_before} <= set(rows):
+            continue
+        for _, row in rows[rows[column.name].notna() & rows[column.not_before].notna()].iterrows():
+            later, earlier = row[column.name], row[column.not_before]
+            known = min(len(later), len(earlier))  # a month beside a day: only the months can be compared
+            if later[:known] < earlier[:known]:
+                found.add(*row["_place"].at(column.name, column.label_zh), later,
+                          f"不早于{contract.label(column.not_before)} {earlier}", "核对两个年月，可能填反或写错了年份")
+
+
+def _check_codes(rows: pd.DataFrame, contract: TableContract, found: Problems) -> None:
+    """Records under a code that the evaluation does not ask for would be overlooked without a word."""
+    for column in contract.columns:
+        if not column.evaluation or column.name not in rows:
+            continue
+        codes = item_codes(column.evaluation)
+        for _, row in rows[rows[column.name].notna()].iterrows():
+            code = row[column.name]
+            if code in codes.records or PLAN_EVIDENCE.fullmatch(code):
+                continue
+            place = row["_place"].at(column.name, column.label_zh)
+            if code in codes.others:
+                found.add(*place, code, "凭材料判定的条目：" + "、".join(codes.records),
+                          "这个条目不凭材料判定，记录不会用到；若是填错，请改正代码", level=NOTICE)
+            elif code in codes.parts:
+                found.add(*place, code, "、".join(codes.parts[code]), f"{code} 按分项各填一行")
+            else:
+                known = (*codes.records, *codes.parts, *codes.others)
+                nearest = difflib.get_close_matches(code, known, n=1)
+                words = f"是不是想写 {nearest[0]}？" if nearest else ""
+                found.add(*place, code, "下列之一：" + "、".join(codes.records) + "，或方案的证据代码 E-…", f"{words}改正代码")
 
 
 def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:

@@ -14,11 +14,18 @@ from typing import Any
 
 import pandas as pd
 
-from qbresearch.raw.cells import heading_text, plain_text, read_cell, shown_text
+from qbresearch.errors import InputError
+from qbresearch.raw.cells import (
+    check_vocabulary,
+    heading_text,
+    plain_text,
+    read_cell,
+    shown_text,
+)
 from qbresearch.raw.joining import NAME, Mapped, SheetTable, column_letter, join_sheets
 from qbresearch.raw.problems import ERROR, NOTICE, Problems
-from qbresearch.raw.sheets import Cell, Sheet, open_sheets
-from qbresearch.rules.columns import Column, TableContract
+from qbresearch.raw.sheets import Cell, Sheet, first_rows, open_sheets
+from qbresearch.rules.columns import Column, TableContract, list_tables, load_table
 
 TOTAL = re.compile(r"(\S{0,10}?)(合计|总计|共计|小计)(?:\(.*\))?:?")
 TOTAL_SEARCH_COLUMNS = 6
@@ -77,7 +84,7 @@ def read_file(path: Path, contract: TableContract, *, name: str = "") -> ReadRes
     for sheet in open_sheets(path):
         if sheet.name.startswith(IGNORED_SHEETS):
             continue
-        found = _find_headings(sheet, contract)
+        found = find_headings(sheet, contract)
         if found is None:
             unknown += [(sheet.name, text)] if not sheet.hidden and (text := _first_text(sheet)) else []
         elif sheet.hidden:
@@ -92,6 +99,26 @@ def read_file(path: Path, contract: TableContract, *, name: str = "") -> ReadRes
         table[constant.name] = constant.value
     table["_file"] = name
     return ReadResult(_typed(table, contract), problems.frame(), tuple(notes))
+
+
+def guess_table(path: Path) -> TableContract | None:
+    """The contract that a file's headings fit: it has all columns that must be there, and the most columns in all.
+
+    ``None`` where no contract has all its columns in the file, or two have equally many, or the file cannot be opened.
+    """
+    try:
+        sheets = [s for s in first_rows(path, HEADING_SEARCH_ROWS) if not s.hidden and not s.name.startswith(IGNORED_SHEETS)]
+    except InputError:
+        return None
+    fits: list[tuple[int, TableContract]] = []
+    for contract in map(load_table, list_tables()):
+        found = [mapped for sheet in sheets if (mapped := (find_headings(sheet, contract) or (0, []))[1])]
+        present = {m.column.name for mapped in found for m in mapped}
+        if {c.name for c in contract.columns if not c.optional} <= present:
+            fits.append((len(present), contract))
+    most = max((number for number, _ in fits), default=0)
+    best = [contract for number, contract in fits if number == most]
+    return best[0] if len(best) == 1 else None
 
 
 def _first_text(sheet: Sheet) -> str:
@@ -133,7 +160,7 @@ def _read_sheet(
     return SheetTable(sheet.name, heading_row + 1, mapped, refused, frame)
 
 
-def _find_headings(sheet: Sheet, contract: TableContract) -> tuple[int, list[Mapped]] | None:
+def find_headings(sheet: Sheet, contract: TableContract) -> tuple[int, list[Mapped]] | None:
     """The row in which most contract headings stand, and where each column is."""
     headings = {
         heading_text(text): (column, factor)
@@ -241,6 +268,15 @@ def _read_row(row: list[Cell], number: int, sheet: str, mapped: list[Mapped], pr
             problems.add(sheet, number, m.words, cell.value, fault.expected, fault.fix)
             reported[m.column.name] = plain_text(cell.value)
         values.append(value)
+    by_name = dict(zip((m.column.name for m in mapped), values, strict=True))
+    columns = {m.column.name: m.column for m in mapped}
+    for at, m in enumerate(mapped):
+        if m.column.vocabularies and values[at] is not None:
+            cell = row[m.position]
+            fault = check_vocabulary(cell, m.column, by_name, columns)
+            if fault is not None:
+                problems.add(sheet, number, m.words, cell.value, fault.expected, fault.fix)
+                reported[m.column.name], values[at] = plain_text(cell.value), None
     return [*values, number, reported]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +71,33 @@ def open_sheets(path: Path) -> list[Sheet]:
     )
 
 
+def first_rows(path: Path, rows: int) -> list[Sheet]:
+    """The first rows of every sheet, values only: enough to find the headings of a file too large to read whole.
+
+    Raises
+    ------
+    InputError
+        As :func:`open_sheets`.
+    """
+    if path.suffix.lower() == ".csv":
+        return [_open_csv(path, rows)]
+    if path.suffix.lower() not in WORKBOOKS:
+        return open_sheets(path)  # which says what it does not know
+    with _refusing_damaged(path), closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as workbook:
+        return [
+            Sheet(
+                sheet.title,
+                [[Cell(value) for value in row] for row in sheet.iter_rows(max_row=rows, values_only=True)],
+                hidden=sheet.sheet_state != "visible",
+            )
+            for sheet in workbook.worksheets
+        ]
+
+
 def _open_workbook(path: Path) -> list[Sheet]:
-    try:
+    with _refusing_damaged(path):
         workbook = openpyxl.load_workbook(path, data_only=True)
         formulas = openpyxl.load_workbook(path) if _has_formulas(path) else None
-    except Exception as error:  # openpyxl raises what its parsers raise: any of a dozen types for a damaged file
-        raise InputError(
-            "打不开工作簿",
-            where=path.name,
-            found=_why_unreadable(path, error),
-            expected="没有密码、没有损坏的 .xlsx",
-            fix="在 Excel 或 WPS 中打开，取消密码后另存为 .xlsx",
-        ) from None
     return [
         Sheet(
             sheet.title,
@@ -111,6 +129,20 @@ def _cell(cell: Any, formulas: Workbook | None) -> Cell:
         return Cell(value, shown)  # no date: it stays the number it is, and is reported where a date is due
 
 
+@contextmanager
+def _refusing_damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # openpyxl raises what its parsers raise: any of a dozen types for a damaged file
+        raise InputError(
+            "打不开工作簿",
+            where=path.name,
+            found=_why_unreadable(path, error),
+            expected="没有密码、没有损坏的 .xlsx",
+            fix="在 Excel 或 WPS 中打开，取消密码后另存为 .xlsx",
+        ) from None
+
+
 def _why_unreadable(path: Path, error: Exception) -> str:
     if not path.is_file():
         return "没有这个文件"
@@ -139,9 +171,10 @@ def _value(cell: Any, formulas: Workbook | None) -> Any:
     return cell.value
 
 
-def _open_csv(path: Path) -> Sheet:
+def _open_csv(path: Path, rows: int | None = None) -> Sheet:
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as handle:
+            data = b"".join(islice(handle, rows))
     except OSError as error:
         raise InputError(
             "打不开文件", where=path.name, found=_why_unreadable(path, error),

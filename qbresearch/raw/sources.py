@@ -16,11 +16,13 @@ import pandas as pd
 from qbresearch.errors import CitationError, InputError, check_choice
 from qbresearch.language import CHINESE, current_language, say
 from qbresearch.provenance import file_sha256
+from qbresearch.raw.reading import guess_table
 from qbresearch.rules.citations import check_keys, entries, read_toml
 from qbresearch.rules.columns import list_tables
 
 PASSPORT = "source.toml"
 TO_FILL = "待填"
+DEFAULT_TABLE = "school"
 KINDS = ("real", "simulated")
 FORMS = ("as-received", "transcription", "generated")
 FACTS = ("id", "title", "producer", "found_at", "accessed", "licence", "kind", "form", "table")
@@ -229,6 +231,8 @@ def _present(folder: Path) -> set[str]:
 def draft_passport(raw: Path, source_id: str) -> str:
     """Text of a passport for a folder: files with size and checksum, the rest kept from the present one or left as 待填.
 
+    A new passport names the table that the headings of the first file fit (``school`` where they fit none), and says so.
+
     Raises
     ------
     InputError
@@ -248,20 +252,30 @@ def draft_passport(raw: Path, source_id: str) -> str:
     old = _read_passport(path, where) if path.exists() else {}
     _check_facts(old, where)
     _refuse_changed(old, folder, source_id)
-    today = date.today()
+    table, remark = (old["table"], "") if "table" in old else _guessed(folder, names[0])
     lines = [
         f"id = {_quoted(source_id)}",
         *(f"{key} = {_quoted(old.get(key, default))}" for key, default in (
             ("title", f"{TO_FILL}：数据名称"), ("producer", f"{TO_FILL}：提供单位"), ("found_at", f"{TO_FILL}：取得途径"))),
-        f"accessed = {old.get('accessed', today):%Y-%m-%d}",
+        f"accessed = {old.get('accessed', date.today()):%Y-%m-%d}",
         *(f"{key} = {_quoted(old.get(key, default))}" for key, default in (
-            ("licence", f"{TO_FILL}：使用许可"), ("kind", "real"), ("form", "as-received"), ("table", "school"))),
+            ("licence", f"{TO_FILL}：使用许可"), ("kind", "real"), ("form", "as-received"))),
+        *([remark] if remark else []),
+        f"table = {_quoted(table)}",
         *([f"note = {_quoted(old['note'])}"] if "note" in old else []),
     ]
     for name in names:
         lines += ["", "[[file]]", f"name = {_quoted(name)}", f"bytes = {os.path.getsize(folder / name)}",
                   f'sha256 = "{file_sha256(folder / name)}"']
     return "\n".join(lines) + "\n"
+
+
+def _guessed(folder: Path, name: str) -> tuple[str, str]:
+    """The table of a folder without a passport, and the comment that says where it comes from."""
+    contract = guess_table(folder / name)
+    if contract is None:
+        return DEFAULT_TABLE, f"# {_quoted(name)} 的表头没有对上任何一种表，暂写 {DEFAULT_TABLE}；qbresearch show tables 列出全部，请核对"
+    return contract.id, f"# 由 {_quoted(name)} 的表头推断为{contract.label_zh}；不对请改"
 
 
 def _refuse_changed(passport: Mapping[str, Any], folder: Path, source_id: str) -> None:

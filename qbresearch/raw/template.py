@@ -143,7 +143,7 @@ def _write_rows(
             if fill:
                 cell.fill = fill
             if column.kind == "choice" and value is not None:
-                put_text(cell, next(c.labels[0] for c in column.choices if c.id == value))
+                put_text(cell, column.label_in(value, row))
             elif isinstance(value, str):
                 put_text(cell, value)
             elif value is not None:

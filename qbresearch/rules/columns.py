@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,10 +20,13 @@ FILE_KEYS = ("id", "label", "row", "key", "source", "sheet", "column")
 COLUMN_KEYS = ("name", "label", "kind", "sheet", "meaning", "headings")
 COLUMN_OPTIONAL = (
     "unit", "stage", "digits", "min", "max", "form", "optional", "blank", "unit_required", "choice", "scaled",
-    "drop_down",
+    "drop_down", "evaluation", "vocabulary", "not_before",
 )
 TYPES = {
-    **dict.fromkeys(("name", "kind", "meaning", "sheet", "unit", "stage", "form", "blank", "drop_down"), (str, "带引号的文字")),
+    **dict.fromkeys(
+        ("name", "kind", "meaning", "sheet", "unit", "stage", "form", "blank", "drop_down", "evaluation", "not_before"),
+        (str, "带引号的文字"),
+    ),
     "digits": (int, "整数"),
     "optional": (bool, "true 或 false"),
 }
@@ -47,6 +51,20 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What a choice cell may say in rows in which the value of column ``of`` matches ``pattern`` as a whole.
+
+    ``allowed`` are labels, or ids of choices for all their labels. The words of one choice can mean its opposite beside
+    another item (a veto that is 符合), so it is the word in the cell that is held against them.
+    """
+
+    of: str
+    pattern: str
+    allowed: tuple[str, ...]
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table.
 
@@ -54,7 +72,8 @@ class Column:
     ``unit_required`` are headings that are refused because they do not say the unit. ``stage`` limits the column to
     schools that teach it. ``optional`` columns may be absent from a file, ``blank_allowed`` cells may be empty
     without a notice. ``min`` and ``max`` of a year or a date are years. ``offers_all`` puts every label of every choice
-    into the drop-down, for columns whose labels suit different rows.
+    into the drop-down, for columns whose labels suit different rows; ``vocabularies`` say which suit which. ``evaluation``
+    is the evaluation whose codes a column holds. ``not_before`` is the date column whose date comes first.
     """
 
     name: str
@@ -75,6 +94,9 @@ class Column:
     unit_required: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     offers_all: bool = False
+    vocabularies: tuple[Vocabulary, ...] = ()
+    evaluation: str = ""
+    not_before: str = ""
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -85,6 +107,18 @@ class Column:
     def is_number(self) -> bool:
         """Whether cells are numbers (counts or measured values)."""
         return self.kind in {"count", "number"}
+
+    def vocabulary(self, row: Mapping[str, Any]) -> Vocabulary | None:
+        """The vocabulary of a row; none where the contract has none for it or the deciding cell is empty."""
+        found = (v for v in self.vocabularies if row.get(v.of) is not None and re.fullmatch(v.pattern, str(row[v.of])))
+        return next(found, None)
+
+    def label_in(self, choice_id: str, row: Mapping[str, Any]) -> str:
+        """The first label of a choice that may stand in a row."""
+        choice, vocabulary = next(c for c in self.choices if c.id == choice_id), self.vocabulary(row)
+        if vocabulary is None or choice_id in vocabulary.allowed:
+            return choice.label_zh
+        return next(label for label in choice.labels if label in vocabulary.allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +249,8 @@ def read_table(path: Path) -> TableContract:
     _check_unique(names, "列名", path.name)
     _check_headings(columns, path.name)
     _check_stages(columns, path.name)
+    _check_vocabularies(columns, path.name)
+    _check_dates(columns, path.name)
     for key in _texts(data["key"], "key", path.name):
         check_choice(key, names, name="主键列", where=path.name)
     numbers = [c.name for c in columns if c.is_number]
@@ -300,6 +336,9 @@ def _column(entry: Mapping[str, Any], sheets: Collection[tuple[str, str]], where
         unit_required=tuple(entry.get("unit_required", ())),
         choices=choices,
         offers_all="drop_down" in entry,
+        vocabularies=tuple(_vocabulary(rule, place) for rule, place in entries(entry, "vocabulary", where)),
+        evaluation=entry.get("evaluation", ""),
+        not_before=entry.get("not_before", ""),
     )
 
 
@@ -326,6 +365,17 @@ def _factor(value: Any, where: str) -> float:
 def _choice(entry: Mapping[str, Any], where: str) -> Choice:
     check_keys(entry, required=("id", "labels", "en"), optional=("stages",), where=where)
     return Choice(entry["id"], _texts(entry["labels"], "labels", where), entry["en"], tuple(entry.get("stages", ())))
+
+
+def _vocabulary(entry: Mapping[str, Any], where: str) -> Vocabulary:
+    check_keys(entry, required=("of", "pattern", "allowed", "fix"), where=where)
+    try:
+        re.compile(entry["pattern"])
+    except (re.error, TypeError):
+        raise CitationError(
+            "pattern 不是正则表达式", where=where, found=repr(entry["pattern"]), expected='如 "V.*"', fix="改正写法"
+        ) from None
+    return Vocabulary(entry["of"], entry["pattern"], _texts(entry["allowed"], "allowed", where), entry["fix"])
 
 
 def _constant(entry: Mapping[str, Any], where: str) -> Constant:
@@ -357,6 +407,26 @@ def _check_stages(columns: Collection[Column], where: str) -> None:
     for column in columns:
         if column.stage and taught:
             check_choice(column.stage, sorted(taught), name="学段", where=f"{where}（{column.name}）")
+
+
+def _check_vocabularies(columns: Collection[Column], where: str) -> None:
+    """A vocabulary is of a choice column, follows a column of the same sheet and allows words that the column knows."""
+    for column in columns:
+        place = f"{where}（{column.name}）"
+        beside = [c.name for c in columns if c.sheet in (column.sheet, "every") and c is not column]
+        known = [word for c in column.choices for word in (c.id, *c.labels)]
+        for rule in column.vocabularies:
+            check_choice(rule.of, beside, name="同一张工作表的列", where=place)
+            for word in rule.allowed:
+                check_choice(word, known, name="选项或标签", where=place)
+
+
+def _check_dates(columns: Collection[Column], where: str) -> None:
+    """Only dates come one before the other."""
+    dates = [c.name for c in columns if c.kind == "date"]
+    for column in columns:
+        for name in (column.name, column.not_before) if column.not_before else ():
+            check_choice(name, dates, name="日期列", where=f"{where}（{column.name} 的 not_before）")
 
 
 def _check_unique(names: list[str], what: str, where: str) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from qbresearch.language import clauses, label_of, say
 from qbresearch.rules.citations import Citation, status_words
 from qbresearch.rules.evaluations import Evaluation, Requirement
-from qbresearch.rules.plans import PlanUse, Target
+from qbresearch.rules.plans import Month, PlanUse, Target
 from qbresearch.rules.standards import Limit, Source, Standard
 
 STRICTER, SAME, WEAKER, DIFFERS, ADDS, BLANK = "stricter", "same", "weaker", "differs", "adds", "blank"
@@ -38,7 +38,8 @@ class Change:
     """One target of a plan beside what it changes.
 
     ``base_value`` and ``plan_value`` are in the same unit (shares between 0 and 1 where ``percent``), ``None`` where there
-    is none. ``relation`` is one of ``RELATIONS``; ``judges`` says that this target is the one in force on its path.
+    is none. ``relation`` is one of ``RELATIONS``; ``judges`` says that this target is the one in force on its path, ``False``
+    for a step that is not yet due (see :func:`overlay`).
     """
 
     target: Target
@@ -112,21 +113,27 @@ def relation_words() -> dict[str, str]:
     }  # fmt: skip
 
 
-def overlay(evaluation: Evaluation, standard: Standard, use: PlanUse) -> Overlay:
+def overlay(evaluation: Evaluation, standard: Standard, use: PlanUse, *, on: Month | None = None) -> Overlay:
     """Lay a plan over an evaluation and its standard.
 
     Parameters
     ----------
     evaluation, standard : Evaluation, Standard
-        What the plan builds on, as in force on the day judged. They stay as they are.
+        What the plan builds on, as in force on the day judged, with the options of the use chosen
+        (``evaluation.choose(use.options)``). They stay as they are.
     use : PlanUse
         The plan with its blanks filled in; blanks left over change nothing.
+    on : Month, optional
+        The month judged. Targets with a ``due`` of their own are then steps: of those on one path only the latest that is
+        due by the end of that month judges. A step not yet due does not judge; it stands among the changes, and where no
+        step is due the national limit holds. Without ``on`` dates are not looked at.
 
     Returns
     -------
     Overlay
         Requirements, thresholds, caps and rules with the plan's values, columns and citations. Where several targets have
-        one path the strictest judges. A target that only the plan knows (``indicator:…``) judges nothing.
+        one path (of the steps, the one that judges; every target without a ``due`` of its own, whenever the plan as a
+        whole is due) the strictest judges. A target that only the plan knows (``indicator:…``) judges nothing.
 
     Notes
     -----
@@ -137,7 +144,7 @@ def overlay(evaluation: Evaluation, standard: Standard, use: PlanUse) -> Overlay
     base = _Base(evaluation, standard, use)
     compared = [base.compare(target) for target in use.plan.targets]
     strictest: dict[str, Change] = {}
-    for change in compared:
+    for change in _in_force(compared, on):
         known = strictest.get(change.path)
         is_limit = change.plan_value is not None and change.base_citation is not None
         if is_limit and (known is None or _tighter(change.plan_value, known.plan_value, change.comparison)):
@@ -155,6 +162,19 @@ def overlay(evaluation: Evaluation, standard: Standard, use: PlanUse) -> Overlay
         _base=(evaluation, standard),
         _use=use,
     )  # fmt: skip
+
+
+def _in_force(changes: list[Change], on: Month | None) -> list[Change]:
+    """Targets that may judge in a month: all without a date of their own, and of the steps of a path the latest due."""
+    if on is None:
+        return changes
+    latest: dict[str, tuple[int, int]] = {}
+    for change in changes:
+        due = change.target.due
+        # A blank, or a path without a limit of its own, is no step that could take the place of an earlier one.
+        if due and due.last <= on.last and change.plan_value is not None:
+            latest[change.path] = max(due.last, latest.get(change.path, due.last))
+    return [c for c in changes if c.target.due is None or c.target.due.last == latest.get(c.path)]
 
 
 def explain(use: PlanUse, evaluation: Evaluation, standard: Standard) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 from qbresearch.errors import CitationError
 from qbresearch.rules.columns import list_tables, load_table
 from qbresearch.rules.evaluations import latest_evaluation, list_evaluations
+from qbresearch.rules.plan_texts import PERCENT_SIGNS
 from qbresearch.rules.standards import (
     RULES,
     STATISTICS,
@@ -27,7 +28,7 @@ ROOT, SCHOOLS, EVIDENCE = "county", "schools", "evidence"
 
 @dataclass(frozen=True, slots=True)
 class KnownCodes:
-    """Codes of one evaluation and its standard; ``tables`` are the tables of its requirements by their ids."""
+    """Codes of one evaluation and its standard; ``tables`` are the tables of its requirements, ``shares`` those in percent."""
 
     standard: Standard
     parts: tuple[str, ...]
@@ -35,6 +36,7 @@ class KnownCodes:
     evidence: frozenset[str]
     groups: frozenset[str]
     tables: dict[str, str]
+    shares: frozenset[str] = frozenset()
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -44,6 +46,11 @@ class KnownCodes:
     def columns(self, table: str) -> tuple[str, ...]:
         """Columns of a requirement's table; none where the target is no requirement."""
         return tuple(c.name for c in load_table(table).columns) if table in list_tables() else ()
+
+    def is_share(self, path: str, unit: str) -> bool:
+        """Whether a value for a path is a share between 0 and 1 that documents print in percent."""
+        kind, _, name = path.partition(":")
+        return unit in PERCENT_SIGNS or (kind == "requirement" and name in self.shares)
 
     def check_path(self, path: Any, where: str) -> str:
         """Refuse a path that points nowhere; the table of the requirement it names, or an empty text."""
@@ -116,4 +123,5 @@ def _codes(evaluation_id: str) -> KnownCodes:
         evidence=evidence,
         groups=frozenset(f"group:{group.id}" for group in evaluation.groups),
         tables=tables,
+        shares=frozenset(name for name, requirement in evaluation.requirements.items() if requirement.percent),
     )

@@ -12,6 +12,7 @@ from qbresearch.provenance import file_sha256
 from qbresearch.rules.citations import (
     CITATION_KEYS,
     CITATION_OPTIONAL,
+    STATUSES,
     Citation,
     bilingual,
     check_keys,
@@ -20,15 +21,29 @@ from qbresearch.rules.citations import (
     read_citation,
     read_toml,
 )
+from qbresearch.rules.plan_beside import check_evidence, read_beside, read_options
 from qbresearch.rules.plan_codes import KnownCodes, known_codes
+from qbresearch.rules.plan_texts import (
+    PERCENT_SIGNS,
+    check_belonging,
+    check_forms,
+    check_order,
+    check_share,
+    named_kind,
+    printed,
+    read_date,
+    read_month,
+    read_period,
+    refuse,
+)
 from qbresearch.rules.plan_types import (
     LEVELS,
     Blank,
     Commitment,
     Condition,
+    EvidenceName,
     Fact,
     Mention,
-    Month,
     Phase,
     Plan,
     PlannedCounty,
@@ -51,31 +66,16 @@ NOT_SEEN = "未见"
 MENTIONS = ("issuer", "basis", "term", "body", "count")
 """Ways of mentioning: who issued a document, on which document the plan rests (``thing`` is a source), what it calls a
 rule or item, what it calls a body, how many of something it says there are."""
-LAST_MONTH = 12
 DATES = ("issued", "due", "period")
+OF_DATA = ("source_id", "county_code")
 ENTRIES = (
     "fact", "target", "commitment", "blank", "phase", "timetable", "county", "stage", "task", "section", "recommendation",
-    "mention", "remark",
+    "mention", "remark", "evidence", "beside",
 )  # fmt: skip
 CITED_BY_DEFAULT = ("source", "status")
 LABELLED = ("id", "label", *CITATION_KEYS)
-
-
-def parse_month(text: str) -> Month | None:
-    """``2026`` or ``2026-12`` as a :class:`Month`, or ``None`` where the text is neither."""
-    found = re.fullmatch(r"(\d{4})(?:-(0[1-9]|1[0-2]))?", text)
-    return Month(int(found[1]), int(found[2] or 0)) if found else None
-
-
-def printed(text: str, quote: str) -> bool:
-    """Whether a text stands in a quotation; spaces and the kind of quotation marks do not count."""
-    return plain(text) in plain(quote)
-
-
-def plain(text: str) -> str:
-    """A text without spaces, with one kind of quotation marks, dashes and commas, for comparing quotations."""
-    marks = str.maketrans("“”„\"‘’'—–－，；：（）％", "\"\"\"\"\"\"\"---,;:()%")
-    return re.sub(r"-+", "-", re.sub(r"\s", "", text).translate(marks))
+OF_USES = ("plan", "signed", "note", "fill", "school")
+"""Keys that a use of a plan has and a plan has not."""
 
 
 def read_plan(path: Path) -> Plan:
@@ -95,32 +95,57 @@ class _Reader:
 
     def __init__(self, path: Path, data: dict[str, Any]) -> None:
         self.path, self.data, self.file = path, data, path.name
-        check_keys(
-            data,
-            required=("id", "label", "document", "place", "level", "evaluation", "default", "source"),
-            optional=("simulated", "complete", *DATES, *ENTRIES),
-            where=self.file,
+        self.faults: list[CitationError] = []
+        required = ("id", "label", "document", "place", "level", "evaluation", "default", "source")
+        optional = ("simulated", "complete", "options", *OF_DATA, *DATES, *ENTRIES)
+        check_belonging(
+            data, (*required, *optional), OF_USES, place="“用法”文件", where=self.file,
+            fix='另建一个用法文件（第一行 plan = "' + path.stem + '"），把它们移到那里',
         )
-        self._among(data["id"], [path.stem], "id（应与文件名一致）", self.file)
-        self._among(data["level"], LEVELS, "层级", self.file)
-        for flag in ("simulated", "complete"):
-            self._among(data.get(flag, False), (True, False), flag, self.file)
+        check_keys(data, required=required, optional=optional, where=self.file)
+        check_forms(data, "plan", self.file)
+        self._among(data["id"], [path.stem], " id（应与文件名一致）", self.file)
+        self._among(data["level"], LEVELS, "层级（level）", self.file)
         self.known: KnownCodes = known_codes(data["evaluation"], where=self.file)
-        self.sources = self._unique([(self._source(e, w), w) for e, w in entries(data, "source", self.file)])
-        check_keys(data["default"], required=(), optional=CITED_BY_DEFAULT, where=f"{self.file} 的 [default]")
+        self.sources = self._unique(self._each("source", self._source, {}))
+        refuse(self.faults, self.file)
+        where = f"{self.file} 的 [default]"
+        check_keys(data["default"], required=(), optional=CITED_BY_DEFAULT, where=where)
+        check_forms(data["default"], "default", where)
+        if "source" in data["default"]:
+            self._among(data["default"]["source"], tuple(self.sources), named_kind("source"), where)
+        self._among(data["default"].get("status", STATUSES[0]), STATUSES, "状态（status）", where)
 
     def plan(self) -> Plan:
         facts = self._unique(self._each("fact", self._fact))
-        issued, due = (self._dated(key, facts) for key in ("issued", "due"))
         self.blanks = self._unique(self._each("blank", self._blank))
         stages = tuple(self._unique(self._each("stage", self._stage)).values())
+        names = self._unique(self._each("evidence", self._evidence_name))
+        # What the rest points at has to be sound first: one fault here would be told once more for every entry below.
+        refuse(self.faults, self.file)
         conditions = [(c, self.file) for stage in stages for c in stage.conditions]
         self._unique(conditions)
         self.evidence = {code for condition, _ in conditions for code in condition.evidence}
+        check_evidence(names, self.evidence, self.file)
         for condition, where in conditions:
             self._check_codes(condition.codes, f"{where} {condition.id}")
+        issued, due = (read_date(self.data, key, facts, self.file) for key in ("issued", "due"))
+        period = read_period(self.data, facts, self.file)
         sections = self._unique(self._each("section", self._section))
+        refuse(self.faults, self.file)
         self.sections = tuple(sections)
+        read = {
+            "targets": self._listed("target", self._target),
+            "commitments": self._listed("commitment", self._commitment),
+            "phases": self._listed("phase", self._phase),
+            "schools": self._timetable(),
+            "counties": self._counties(),
+            "tasks": self._listed("task", self._task),
+            "recommendations": self._listed("recommendation", self._recommendation),
+            "mentions": tuple(mention for mention, _ in self._each("mention", self._mention)),
+            "remarks": tuple(remark for remark, _ in self._each("remark", self._remark)),
+        }
+        refuse(self.faults, self.file)
         zh, en = bilingual(self.data, self.file)
         return Plan(
             id=self.data["id"],
@@ -134,41 +159,50 @@ class _Reader:
             complete=self.data.get("complete", False),
             issued=issued,
             target=due,
-            period=self._period(facts),
+            period=period,
             sha256=file_sha256(self.path),
             sources=self.sources,
             facts=facts,
-            targets=tuple(self._unique(self._each("target", self._target)).values()),
-            commitments=tuple(self._unique(self._each("commitment", self._commitment)).values()),
             blanks=tuple(self.blanks.values()),
-            phases=tuple(self._unique(self._each("phase", self._phase)).values()),
-            schools=self._timetable(),
-            counties=self._counties(),
             stages=stages,
-            tasks=tuple(self._unique(self._each("task", self._task)).values()),
             sections=tuple(sections.values()),
-            recommendations=tuple(self._unique(self._each("recommendation", self._recommendation)).values()),
-            mentions=tuple(mention for mention, _ in self._each("mention", self._mention)),
-            remarks=tuple(remark for remark, _ in self._each("remark", self._remark)),
+            options=read_options(self.data, self.data["evaluation"], self.file),
+            evidence=names,
+            beside=read_beside(self.data, self.sources, self.known, default=self.data["default"], where=self.file),
+            **{key: self.data.get(key, "") for key in OF_DATA},
+            **read,
         )
 
     # --- what all entries share --------------------------------------------------------------------------------------
 
-    def _each(self, kind: str, read: Callable[[dict[str, Any], str], Any]) -> list[tuple[Any, str]]:
-        """Every entry of a kind, with the source and status of the file where it gives none of its own."""
+    def _each(
+        self, kind: str, read: Callable[[dict[str, Any], str], Any], default: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, str]]:
+        """Every sound entry of a kind, with the source and status of the file where it gives none; faults are kept."""
+        default = self.data["default"] if default is None else default
         found = []
         for entry, place in entries(self.data, kind, self.file):
             where = f"{place}（{entry['id']}）" if isinstance(entry.get("id"), str) else place
-            found.append((read({**self.data["default"], **entry}, where), where))
+            given = {**default, **entry}
+            try:
+                check_forms(given, kind, where)
+                found.append((read(given, where), where))
+            except CitationError as fault:
+                self.faults.append(fault)
         return found
 
     def _unique(self, found: Iterable[tuple[Any, str]]) -> dict[str, Any]:
         items: dict[str, Any] = {}
         for item, where in found:
             if item.id in items:
-                raise CitationError("id 重复", where=where, found=repr(item.id), expected="每个 id 只出现一次", fix="删去或改名")
+                self.faults.append(
+                    CitationError("id 重复", where=where, found=repr(item.id), expected="每个 id 只出现一次", fix="删去或改名")
+                )
             items[item.id] = item
         return items
+
+    def _listed(self, kind: str, read: Callable[[dict[str, Any], str], Any]) -> tuple[Any, ...]:
+        return tuple(self._unique(self._each(kind, read)).values())
 
     def _among(self, value: object, allowed: Collection[object], name: str, where: str) -> Any:
         if value not in allowed:
@@ -180,14 +214,6 @@ class _Reader:
 
     def _citation(self, entry: Mapping[str, Any], where: str, numbers: Collection[float] = ()) -> Citation:
         return read_citation(entry, sources=self.sources, where=where, numbers=numbers)
-
-    def _texts(self, entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-        value = entry.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            raise CitationError(
-                f"{key} 的写法不对", where=where, found=repr(value), expected=f'{key} = ["…", "…"]', fix="写成带引号文字的列表"
-            )
-        return tuple(value)
 
     def _check_codes(self, codes: Iterable[str], where: str) -> None:
         for code in codes:
@@ -205,25 +231,11 @@ class _Reader:
                     "原句里没有这个词", where=where, found=f"{text} 不见于“{citation.quote}”", expected="照原句写", fix="改正名称，或改正原句"
                 )
 
-    def _month(self, entry: Mapping[str, Any], key: str, where: str) -> Month | None:
-        """A date of an entry; its year and month must stand in the quotation (the last month as 底 too)."""
-        if key not in entry:
-            return None
-        month = parse_month(entry[key]) if isinstance(entry[key], str) else None
-        if month is None:
-            raise CitationError(
-                "日期的写法不对", where=f"{where} 的 {key}", found=repr(entry[key]), expected='"2026" 或 "2026-12"', fix="写成带引号的年或年-月"
-            )
-        quote = plain(in_both(entry, where, "quote")[0])
-        has_year = re.search(rf"(?<!\d){month.year}(?!\d)", quote)
-        is_end = month.month == LAST_MONTH and "底" in quote
-        has_month = not month.month or is_end or re.search(rf"(?<!\d)0?{month.month}(?!\d)", quote)
-        if not (has_year and has_month) and not entry.get("reading"):
-            raise CitationError(
-                "原句里没有这个日期", where=f"{where} 的 {key}", found=f"{entry[key]} 不见于“{quote}”",
-                expected="原句含有该年月，或用 reading 说明怎样得出", fix="改正日期或原句，或补写 reading",
-            )
-        return month
+    def _blank_named(self, name: str, kind: str, where: str) -> Blank:
+        """The blank that a field names; another kind of blank cannot be filled in there."""
+        blank = self.blanks[self._among(name, tuple(self.blanks), named_kind("blank"), where)]
+        self._among(blank.kind, (kind,), f"空格类别（空格 {name} 的 kind 与这里不合）", where)
+        return blank
 
     def _unit(self, entry: Mapping[str, Any], where: str) -> tuple[str, str]:
         zh, en = in_both(entry, where, "unit") if "unit" in entry else ("", "")
@@ -244,28 +256,6 @@ class _Reader:
             self._check_printed([value], citation, where)
         return Fact(entry["id"], str(value), citation)
 
-    def _dated(self, key: str, facts: Mapping[str, Fact]) -> Month | None:
-        """A date of the plan; the fact of the same name quotes it."""
-        if key not in self.data:
-            return None
-        self._among(key, tuple(facts), "fact（日期要有同名的 [[fact]] 引出原句）", self.file)
-        cited = {"quote": facts[key].citation.quote, "reading": facts[key].citation.reading, key: self.data[key]}
-        return self._month(cited, key, self.file)
-
-    def _period(self, facts: Mapping[str, Fact]) -> tuple[Month, Month] | None:
-        if "period" not in self.data:
-            return None
-        self._among("period", tuple(facts), "fact（日期要有同名的 [[fact]] 引出原句）", self.file)
-        ends = self._texts(self.data, "period", self.file)
-        cited = {"quote": facts["period"].citation.quote, "reading": facts["period"].citation.reading}
-        months = [self._month({**cited, "period": end}, "period", self.file) for end in ends]
-        if len(months) != 2 or months[0].first > months[1].last:
-            raise CitationError(
-                "期间的写法不对", where=self.file, found=repr(self.data["period"]),
-                expected='period = ["2022", "2035"]，先起后止', fix="写两个日期",
-            )
-        return months[0], months[1]
-
     def _target(self, entry: dict[str, Any], where: str) -> Target:
         check_keys(
             entry,
@@ -273,7 +263,7 @@ class _Reader:
             optional=("value", "field", "base", "scope", "add", "over_add", "due", *CITATION_OPTIONAL),
             where=where,
         )
-        self._among(entry["kind"], KINDS, "类别 kind", where)
+        self._among(entry["kind"], KINDS, "目标类别（kind）", where)
         table = self.known.check_path(entry["path"], where)
         is_own = entry["path"].startswith("indicator:")
         if ("value" in entry) + ("field" in entry) != 1 and not (is_own and "field" not in entry):
@@ -282,17 +272,23 @@ class _Reader:
                 fix="保留一个；只有 indicator: 的目标可以两个都没有",
             )
         if "field" in entry:
-            self._among(entry["field"], tuple(self.blanks), "空格 [[blank]]", where)
+            blank = self._blank_named(entry["field"], "number", where)
+            if self.known.is_share(entry["path"], "") and blank.unit_zh not in PERCENT_SIGNS:
+                raise CitationError(
+                    "空格的单位与目标不合", where=where, found=f"空格 {blank.id} 的单位 {blank.unit_zh!r}", expected="%（目标是一个比例）", fix="改正空格的 unit"
+                )
         if "value" in entry and "unit" not in entry:
             raise CitationError("缺少单位", where=where, found="没有 unit", expected='unit = "…"（无单位写 "1"）', fix="补上")
-        add, over_add = (self._texts(entry, key, where) for key in ("add", "over_add"))
+        add, over_add = (tuple(entry.get(key, ())) for key in ("add", "over_add"))
         for column in (*add, *over_add):
             self._among(column, self.known.columns(table), f"列（{table or '这个目标不能改列'}）", where)
-        citation = self._citation(entry, where, (entry["value"],) if "value" in entry else ())
         value = float(entry["value"]) if "value" in entry else None
+        if value is not None and self.known.is_share(entry["path"], self._unit(entry, where)[0]):
+            check_share(value, in_both(entry, where, "quote")[0], f"{where} 的 value")
+        citation = self._citation(entry, where, () if value is None else (value,))
         return Target(
             entry["id"], entry["path"], value, entry.get("field", ""), entry["kind"], entry.get("base", ""),
-            entry.get("scope", ""), add, over_add, self._month(entry, "due", where), *bilingual(entry, where), citation,
+            entry.get("scope", ""), add, over_add, read_month(entry, "due", where), *bilingual(entry, where), citation,
         )  # fmt: skip
 
     def _commitment(self, entry: dict[str, Any], where: str) -> Commitment:
@@ -301,12 +297,12 @@ class _Reader:
             where=where,
         )
         if "field" in entry:
-            self._among(entry["field"], tuple(self.blanks), "空格 [[blank]]", where)
+            self._among(entry["field"], tuple(self.blanks), named_kind("blank"), where)
         if entry.get("indicator"):
             self.known.check_indicator(entry["indicator"], where)
         value = str(entry.get("value", ""))
         citation = self._citation(entry, where, [float(n) for n in re.findall(r"\d+(?:\.\d+)?", value)])
-        start, due = (self._month(entry, key, where) for key in ("start", "due"))
+        start, due = (read_month(entry, key, where) for key in ("start", "due"))
         return Commitment(
             entry["id"], *bilingual(entry, where), value, *self._unit(entry, where), entry.get("field", ""),
             entry.get("indicator", ""), start, due, citation,
@@ -314,7 +310,7 @@ class _Reader:
 
     def _blank(self, entry: dict[str, Any], where: str) -> Blank:
         check_keys(entry, required=LABELLED, optional=("kind", *CITATION_OPTIONAL), where=where)
-        kind = self._among(entry.get("kind", "number"), BLANK_KINDS, "空格类别 kind", where)
+        kind = self._among(entry.get("kind", "number"), BLANK_KINDS, "空格类别（kind）", where)
         return Blank(entry["id"], *bilingual(entry, where), *self._unit(entry, where), self._citation(entry, where), kind)
 
     def _phase(self, entry: dict[str, Any], where: str) -> Phase:
@@ -322,38 +318,56 @@ class _Reader:
         check_keys(entry, required=LABELLED, optional=(*own, *CITATION_OPTIONAL), where=where)
         for key in ("start_field", "end_field"):
             if key in entry:
-                self._among(entry[key], tuple(self.blanks), "空格 [[blank]]", where)
-        start, end = (self._month(entry, key, where) for key in ("start", "end"))
+                self._blank_named(entry[key], "month", where)
+        start, end = (read_month(entry, key, where) for key in ("start", "end"))
+        check_order(start, end, where)
         return Phase(
             entry["id"], *bilingual(entry, where), start, end, self._citation(entry, where), entry.get("start_field", ""),
             entry.get("end_field", ""),
         )  # fmt: skip
 
-    def _named(self, kind: str, keys: tuple[str, ...]) -> list[tuple[str, dict[str, Any], Citation]]:
-        """Entries that give one citation for several names: each name once, names and year in the quotation."""
-        found: dict[str, tuple[str, dict[str, Any], Citation]] = {}
+    def _evidence_name(self, entry: dict[str, Any], where: str) -> EvidenceName:
+        check_keys(entry, required=("id", "label"), optional=CITED_BY_DEFAULT, where=where)
+        return EvidenceName(entry["id"], *bilingual(entry, where))
+
+    def _named(self, kind: str, keys: tuple[str, ...]) -> list[tuple[str, str, dict[str, Any], Citation]]:
+        """Entries that give one citation for several names: each name once, names and year in the quotation.
+
+        Name, code in the data (a county's own plan may give them in the order of the names), entry and citation.
+        """
+        found: dict[str, tuple[str, str, dict[str, Any], Citation]] = {}
 
         def read(entry: dict[str, Any], where: str) -> None:
-            check_keys(entry, required=("year", "names", *keys, *CITATION_KEYS), optional=CITATION_OPTIONAL, where=where)
-            citation, names = self._citation(entry, where, (entry["year"],)), self._texts(entry, "names", where)
+            required, optional = ("year", "names", *keys, *CITATION_KEYS), ("codes", *CITATION_OPTIONAL)
+            fix = "移到用法文件；这里写 names 和 codes"
+            check_belonging(entry, (*required, *optional), ("name", "code"), place="“用法”文件", where=where, fix=fix)
+            check_keys(entry, required=required, optional=optional, where=where)
+            if "stage" in keys:
+                self._among(entry["stage"], self.known.stages, "学段（stage）", where)
+            citation, names = self._citation(entry, where, (entry["year"],)), tuple(entry.get("names", ()))
+            codes = tuple(entry.get("codes", ())) or ("",) * len(names)
+            given = [code for _, code, _, _ in found.values()] + list(codes)
+            if len(codes) != len(names) or any(code and given.count(code) > 1 for code in given):
+                raise CitationError(
+                    "代码与名字对不上", where=where, found=f"{len(names)} 个名字，代码 {'、'.join(codes)}",
+                    expected="codes 与 names 一一对应、次序相同，每个代码只用一次；还没有代码的写空文字", fix="补上、删去或改正代码",
+                )
             if not citation.reading:
                 self._check_printed(names, citation, where)
-            for name in names:
+            for name, code in zip(names, codes, strict=True):
                 if name in found:
                     raise CitationError("名字重复", where=where, found=repr(name), expected="每个名字只出现一次", fix="删去一处")
-                found[name] = (name, entry, citation)
+                found[name] = (name, code, entry, citation)
 
         self._each(kind, read)
         return list(found.values())
 
     def _timetable(self) -> tuple[PlannedSchool, ...]:
         schools = self._named("timetable", ("stage",))
-        for name, entry, _ in schools:
-            self._among(entry["stage"], self.known.stages, "学段", f"{self.file} 的 [[timetable]]（{name}）")
-        return tuple(PlannedSchool(name, entry["stage"], entry["year"], "", cited) for name, entry, cited in schools)
+        return tuple(PlannedSchool(name, entry["stage"], entry["year"], code, cited) for name, code, entry, cited in schools)
 
     def _counties(self) -> tuple[PlannedCounty, ...]:
-        return tuple(PlannedCounty(name, entry["year"], "", cited) for name, entry, cited in self._named("county", ()))
+        return tuple(PlannedCounty(name, entry["year"], code, cited) for name, code, entry, cited in self._named("county", ()))
 
     def _stage(self, entry: dict[str, Any], where: str) -> Stage:
         ways = ("offset", "end", "always")
@@ -365,9 +379,11 @@ class _Reader:
             )
         conditions = []
         for condition, place in entries(entry, "condition", where):
-            conditions.append(self._condition({**self.data["default"], **condition}, f"{place}（{condition.get('id', '')}）"))
+            given, named_place = {**self.data["default"], **condition}, f"{place}（{condition.get('id', '')}）"
+            check_forms(given, "condition", named_place)
+            conditions.append(self._condition(given, named_place))
         return Stage(
-            entry["id"], *bilingual(entry, where), entry.get("offset"), self._month(entry, "end", where), "always" in entry,
+            entry["id"], *bilingual(entry, where), entry.get("offset"), read_month(entry, "end", where), "always" in entry,
             tuple(conditions), self._citation(entry, where, (entry["offset"],) if entry.get("offset") else ()),
         )  # fmt: skip
 
@@ -375,33 +391,33 @@ class _Reader:
         check_keys(
             entry, required=LABELLED, optional=("codes", "evidence", "scope", "due", *CITATION_OPTIONAL), where=where
         )
-        evidence = self._texts(entry, "evidence", where)
+        evidence = tuple(entry.get("evidence", ()))
         for code in evidence:
             if not re.fullmatch(r"E-[a-z0-9-]+", code):
                 self._among(code, tuple(sorted(self.known.evidence)), "材料代码（本规划自己的写作 E-…）", where)
         return Condition(
-            entry["id"], *bilingual(entry, where), self._texts(entry, "codes", where), evidence,
-            self._among(entry.get("scope", ""), SCOPES, "范围 scope", where), self._month(entry, "due", where),
+            entry["id"], *bilingual(entry, where), tuple(entry.get("codes", ())), evidence,
+            self._among(entry.get("scope", ""), SCOPES, "范围（scope）", where), read_month(entry, "due", where),
             self._citation(entry, where),
         )  # fmt: skip
 
     def _task(self, entry: dict[str, Any], where: str) -> Task:
         check_keys(entry, required=LABELLED, optional=("codes", "departments", "due", *CITATION_OPTIONAL), where=where)
-        codes, departments = (self._texts(entry, key, where) for key in ("codes", "departments"))
+        codes, departments = (tuple(entry.get(key, ())) for key in ("codes", "departments"))
         self._check_codes(codes, where)
         citation = self._citation(entry, where)
         self._check_printed(departments, citation, where)
-        return Task(entry["id"], *bilingual(entry, where), codes, departments, self._month(entry, "due", where), citation)
+        return Task(entry["id"], *bilingual(entry, where), codes, departments, read_month(entry, "due", where), citation)
 
     def _section(self, entry: dict[str, Any], where: str) -> Section:
         check_keys(
             entry, required=("id", "title", "level", "fills", *CITATION_KEYS),
             optional=("part", "codes", "named", *CITATION_OPTIONAL), where=where,
         )
-        self._among(entry["level"], (1, 2, 3), "标题级别", where)
-        self._among(entry["fills"], FILLS, "填写方式 fills", where)
-        self._among(entry.get("part", ""), ("", *self.known.parts), "评估部分 part", where)
-        codes, named = (self._texts(entry, key, where) for key in ("codes", "named"))
+        self._among(entry["level"], (1, 2, 3), "标题级别（level）", where)
+        self._among(entry["fills"], FILLS, "填写方式（fills）", where)
+        self._among(entry.get("part", ""), ("", *self.known.parts), "评估部分（part）", where)
+        codes, named = (tuple(entry.get(key, ())) for key in ("codes", "named"))
         self._check_codes(codes, where)
         for name in named:
             self.known.check_named(name, where)
@@ -413,17 +429,17 @@ class _Reader:
     def _recommendation(self, entry: dict[str, Any], where: str) -> Recommendation:
         required = ("id", "section", "codes", "text", *CITATION_KEYS)
         check_keys(entry, required=required, optional=CITATION_OPTIONAL, where=where)
-        self._among(entry["section"], self.sections, "节 [[section]]", where)
-        codes = self._texts(entry, "codes", where)
+        self._among(entry["section"], self.sections, named_kind("section"), where)
+        codes = tuple(entry.get("codes", ()))
         self._check_codes(codes, where)
         zh, en = bilingual(entry, where, "text")
         return Recommendation(entry["id"], entry["section"], codes, zh, en, self._citation(entry, where))
 
     def _mention(self, entry: dict[str, Any], where: str) -> Mention:
         check_keys(entry, required=("kind", "thing", "said", *CITATION_KEYS), optional=CITATION_OPTIONAL, where=where)
-        kind = self._among(entry["kind"], MENTIONS, "提及方式 kind", where)
+        kind = self._among(entry["kind"], MENTIONS, "提及方式（kind）", where)
         if kind == "basis":
-            self._among(entry["thing"], tuple(self.sources), "出处 [[source]]", where)
+            self._among(entry["thing"], tuple(self.sources), named_kind("source"), where)
         citation = self._citation(entry, where)
         if not citation.reading:
             self._check_printed([entry["said"]], citation, where)

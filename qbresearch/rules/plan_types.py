@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
+from qbresearch.language import label_of, say
 from qbresearch.rules.citations import Citation
 from qbresearch.rules.standards import Source
 
@@ -28,6 +29,13 @@ class Month:
     def last(self) -> tuple[int, int]:
         """Year and month in which it ends."""
         return self.year, self.month or 12
+
+    @property
+    def words(self) -> str:
+        """As it is printed: ``2026 年 12 月``, ``2026 年``."""
+        if self.month:
+            return say("{year} 年 {month} 月", year=self.year, month=self.month)
+        return say("{year} 年", year=self.year)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +242,53 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceName:
+    """What an evidence record that only a plan asks for (``E-…``) is about."""
+
+    id: str
+    label_zh: str
+    label_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class BesideValue:
+    """A number of a further standard, for what ``path`` names (as that of a :class:`Target`; no ``indicator:``).
+
+    ``value`` is in the unit of what it stands for (shares between 0 and 1).
+    """
+
+    path: str
+    value: float
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A further standard that a plan names beside the national one, such as that of a province.
+
+    ``source`` is the id of its document among the plan's sources. ``read`` says whether anybody could read it; without
+    it there are no ``values``, and nothing is judged by it. ``citation`` is where the plan (or the use) names it.
+    """
+
+    id: str
+    label_zh: str
+    label_en: str
+    document: str
+    source: str
+    read: bool
+    values: tuple[BesideValue, ...]
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One plan. ``evaluation`` is the evaluation it builds on; ``place`` is real unless ``simulated``.
 
     ``complete`` says that the plan restates the whole standard, so that what it leaves out is worth a remark.
-    ``period`` is what its title says; ``target`` is when the county shall meet the standard.
+    ``period`` is what its title or timetable says; ``target`` is when the county shall meet the standard. ``options``
+    are the choices it makes where documents disagree (option id to choice id of the evaluation), ``evidence`` the names
+    of records that only the plan asks for, ``beside`` further standards that it names. ``source_id`` and ``county_code``
+    are those of a county's own plan that names its data itself.
     """
 
     id: str
@@ -268,6 +318,21 @@ class Plan:
     recommendations: tuple[Recommendation, ...]
     mentions: tuple[Mention, ...]
     remarks: tuple[Remark, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, EvidenceName] = field(default_factory=dict)
+    beside: tuple[Beside, ...] = ()
+    source_id: str = ""
+    county_code: str = ""
+
+    def evidence_label(self, code: str) -> str:
+        """What the evidence record ``code`` is about, in the report's language.
+
+        Its own name, else that of the first condition that asks for it; empty where the plan does not know the code.
+        """
+        if code in self.evidence:
+            return label_of(self.evidence[code])
+        asking = (c for stage in self.stages for c in stage.conditions if code in c.evidence)
+        return next(map(label_of, asking), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +341,7 @@ class PlanUse:
 
     ``plan`` is the plan with the fills in its targets, commitments and phases and the codes in its schools and counties;
     ``fills`` are what the file gives. A plan used as it stands has no fills and maps nothing. ``note`` says whose numbers
-    the fills are.
+    the fills are. ``options`` are the plan's choices with those of the use on top (option id to choice id).
     """
 
     id: str
@@ -292,6 +357,7 @@ class PlanUse:
     label_zh: str
     label_en: str
     note_en: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def note_zh(self) -> str:

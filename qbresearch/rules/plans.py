@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from qbresearch.errors import InputError, check_choice
+from qbresearch.errors import CitationError, InputError, check_choice
 from qbresearch.provenance import file_sha256, json_sha256
 from qbresearch.rules.citations import (
     CITED,
@@ -23,12 +23,25 @@ from qbresearch.rules.citations import (
     in_both,
     read_toml,
 )
-from qbresearch.rules.plan_reader import parse_month, printed, read_plan
+from qbresearch.rules.plan_beside import read_options, with_beside
+from qbresearch.rules.plan_reader import DATES, ENTRIES, read_plan
+from qbresearch.rules.plan_texts import (
+    PERCENT_SIGNS,
+    check_belonging,
+    check_forms,
+    check_order,
+    is_number,
+    parse_month,
+    printed,
+)
 from qbresearch.rules.plan_types import (
     LEVELS,
+    Beside,
+    BesideValue,
     Blank,
     Commitment,
     Condition,
+    EvidenceName,
     Fact,
     Mention,
     Month,
@@ -46,11 +59,14 @@ from qbresearch.rules.plan_types import (
 )
 
 __all__ = [
-    "LEVELS", "Blank", "Commitment", "Condition", "Fact", "Mention", "Month", "Phase", "Plan", "PlanUse",
-    "PlannedCounty", "PlannedSchool", "Recommendation", "Remark", "Section", "Stage", "Target", "Task", "list_plans",
+    "LEVELS", "Beside", "BesideValue", "Blank", "Commitment", "Condition", "EvidenceName", "Fact", "Mention", "Month",
+    "Phase", "Plan", "PlanUse", "PlannedCounty", "PlannedSchool", "Recommendation", "Remark", "Section", "Stage", "Target", "Task", "list_plans",
     "load_plan", "plan_sha256", "read_plan",
 ]  # fmt: skip
-PERCENT = "%"
+REQUIRED = ("plan", "id", "label", "source_id", "simulated", "note")
+OPTIONAL = ("county_code", "signed", "fill", "school", "county", "options", "beside")
+OF_PLANS = {*ENTRIES, *DATES, "document", "place", "level", "evaluation", "complete", "default", "source"}
+"""Keys that a plan has; those that a use has too belong to both."""
 
 
 def list_plans(*folders: Path) -> tuple[str, ...]:
@@ -80,7 +96,7 @@ def load_plan(plan_id: str, *folders: Path) -> PlanUse:
     InputError
         No such plan, or the use fills a blank or maps a school that its plan does not have.
     CitationError
-        The file breaks the form; the message names file and entry.
+        The file breaks the form; the message names file and entry. Other files of the folders are not read.
     """
     files = _files(folders)
     path, data = _found(plan_id, files)
@@ -88,8 +104,10 @@ def load_plan(plan_id: str, *folders: Path) -> PlanUse:
         return _Use(path, data, _plan_of(path, data, files)).use()
     plan = read_plan(path)
     return PlanUse(
-        id=plan.id, plan=plan, source_id="", county_code="", simulated=plan.simulated, fills={}, school_codes={},
-        county_codes={}, note="", signed=None, label_zh=plan.label_zh, label_en=plan.label_en,
+        id=plan.id, plan=plan, source_id=plan.source_id, county_code=plan.county_code, simulated=plan.simulated, fills={},
+        school_codes={s.name: s.code for s in plan.schools if s.code},
+        county_codes={c.name: c.code for c in plan.counties if c.code}, note="", signed=None, label_zh=plan.label_zh,
+        label_en=plan.label_en, options=plan.options,
     )  # fmt: skip
 
 
@@ -121,10 +139,21 @@ def _found(plan_id: str, files: Mapping[str, Path]) -> tuple[Path, dict[str, Any
 
 
 def _plan_of(path: Path, data: Mapping[str, Any], files: Mapping[str, Path]) -> Path:
-    """The file of the plan that a use builds on; another use is no plan."""
-    plans = [i for i, file in sorted(files.items()) if file == path or "plan" not in read_toml(file)]
-    check_choice(data["plan"], [i for i in plans if files[i] != path], name="规划", where=f"{path.name} 的 plan")
-    return files[data["plan"]]
+    """The file of the plan that a use builds on; another use is no plan. Only that file is read where it is one."""
+    check_forms({"plan": data["plan"]}, "use", path.name)
+    others = {i: file for i, file in sorted(files.items()) if file != path}
+    if data["plan"] not in others or "plan" in read_toml(others[data["plan"]]):
+        plans = [i for i, file in others.items() if _is_plan(file)]
+        check_choice(data["plan"], plans, name="规划", where=f"{path.name} 的 plan")
+    return others[data["plan"]]
+
+
+def _is_plan(path: Path) -> bool:
+    """Whether a file is a plan and no use of one; a file that cannot be read is none to choose."""
+    try:
+        return "plan" not in read_toml(path)
+    except CitationError:
+        return False
 
 
 class _Use:
@@ -132,12 +161,12 @@ class _Use:
 
     def __init__(self, path: Path, data: Mapping[str, Any], plan_path: Path) -> None:
         self.where, self.data = path.name, data
-        check_keys(
-            data,
-            required=("plan", "id", "label", "source_id", "simulated", "note"),
-            optional=("county_code", "signed", "fill", "school", "county"),
-            where=self.where,
+        check_belonging(
+            data, (*REQUIRED, *OPTIONAL), OF_PLANS, place=f"规划文件（{plan_path.name}）", where=self.where,
+            fix="移到规划文件；学校和县的代码在这里写 [[school]]、[[county]] 的 name 与 code",
         )
+        check_keys(data, required=REQUIRED, optional=OPTIONAL, where=self.where)
+        check_forms({key: value for key, value in data.items() if key != "simulated"}, "use", self.where)
         check_choice(data["id"], [path.stem], name="id（应与文件名一致）", where=self.where)
         self.plan = read_plan(plan_path)
 
@@ -159,11 +188,16 @@ class _Use:
         counties = self._codes("county", [c.name for c in self.plan.counties], "县（市、区、旗）")
         fills = self._fills()
         zh, en = bilingual(data, self.where)
+        filled = _filled(self.plan, fills, schools, counties)
+        for phase in filled.phases:
+            check_order(phase.start, phase.end, f"{self.where} 的 [fill]（{phase.label_zh}）")
+        plan = with_beside(filled, data, note=note_zh, where=self.where)
         return PlanUse(
-            id=data["id"], plan=_filled(self.plan, fills, schools, counties), source_id=data["source_id"],
+            id=data["id"], plan=plan, source_id=data["source_id"],
             county_code=data.get("county_code", ""), simulated=data["simulated"], fills=fills, school_codes=schools,
             county_codes=counties, note=note_zh, signed=signed, label_zh=zh, label_en=en,
             note_en=note_en or note_zh,
+            options={**self.plan.options, **read_options(data, self.plan.evaluation, self.where)},
         )  # fmt: skip
 
     def _check_county(self) -> None:
@@ -180,7 +214,12 @@ class _Use:
         """Codes of the data by the names of the plan: every name once, every code once."""
         codes: dict[str, str] = {}
         for entry, where in entries(self.data, kind, self.where):
+            check_belonging(
+                entry, ("name", "code"), ("year", "names", "codes", "stage", "clause", "quote", "source", "status"),
+                place=f"规划文件（{self.plan.id}.toml）", where=where, fix="移到规划文件；这里每条写 name 与 code",
+            )
             check_keys(entry, required=("name", "code"), where=where)
+            check_forms(entry, kind, where)
             name, code = entry["name"], entry["code"]
             if name not in names:
                 raise InputError(
@@ -207,17 +246,17 @@ class _Use:
 
 def _check_fill(blank: Blank, value: object, where: str) -> None:
     """Refuse what cannot stand in the blank's sentence."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if blank.kind == "number":
-        if not is_number:
+        if not is_number(value):
             raise InputError(
-                "这里要填一个数", where=where, found=repr(value), expected=f"{blank.label_zh}（{blank.unit_zh}），不加引号的数",
+                "这里要填一个数", where=where, found=repr(value), expected=f"{blank.label_zh}（{blank.unit_zh}），不加引号的数，不小于 0",
                 fix="改成数；还没有定的，删去这一行，留作空白",
             )
-        if blank.unit_zh == PERCENT and not (value == 0 or 1 < value <= 100):
+        if blank.unit_zh in PERCENT_SIGNS and not 0 < value <= 100:
             raise InputError(
-                "百分数的写法不对", where=where, found=repr(value), expected=f"原句“{blank.citation.quote}”里 X 处的数，如百分之二十写 20",
-                fix="按百分数写，不写成 0 到 1 之间的份额",
+                "百分数的写法不对", where=where, found=repr(value),
+                expected=f"原句“{blank.citation.quote}”里 X 处的数，大于 0、不超过 100，如百分之二十写 20",
+                fix="按百分数写；还没有定的，删去这一行，留作空白",
             )
     elif not isinstance(value, str) or not value.strip():
         raise InputError(
@@ -237,7 +276,7 @@ def _filled(plan: Plan, fills: Mapping[str, float | str], schools: Mapping[str, 
     units = {blank.id: blank.unit_zh for blank in plan.blanks}
 
     def number(name: str) -> float:
-        return float(fills[name]) / 100 if units[name] == PERCENT else float(fills[name])
+        return float(fills[name]) / 100 if units[name] in PERCENT_SIGNS else float(fills[name])
 
     def month(name: str, before: Month | None) -> Month | None:
         return parse_month(str(fills[name])) if name in fills else before
@@ -251,8 +290,8 @@ def _filled(plan: Plan, fills: Mapping[str, float | str], schools: Mapping[str, 
         phases=tuple(
             replace(p, start=month(p.start_field, p.start), end=month(p.end_field, p.end)) for p in plan.phases
         ),
-        schools=tuple(replace(s, code=schools.get(s.name, "")) for s in plan.schools),
-        counties=tuple(replace(c, code=counties.get(c.name, "")) for c in plan.counties),
+        schools=tuple(replace(s, code=schools.get(s.name, s.code)) for s in plan.schools),
+        counties=tuple(replace(c, code=counties.get(c.name, c.code)) for c in plan.counties),
     )
 
 

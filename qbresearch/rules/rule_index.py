@@ -8,7 +8,7 @@ from pathlib import Path
 from qbresearch.provenance import json_sha256
 from qbresearch.rules.designs import load_design
 from qbresearch.rules.evaluations import evaluation_sha256, has_evaluation
-from qbresearch.rules.plans import plan_sha256
+from qbresearch.rules.plans import load_plan, plan_sha256
 from qbresearch.rules.standards import standard_sha256
 
 
@@ -28,5 +28,9 @@ class RuleIndex:
         return load_design(design_id).sources
 
     def plan_sha256(self, plan_id: str) -> str:
-        """Checksum of a plan, and of its use; raises InputError for an unknown one."""
+        """Checksum of a plan, and of its use; raises InputError for an unknown or a faulty one.
+
+        It is loaded whole, so that a batch refuses a wrong use before the first run and not in each of them.
+        """
+        load_plan(plan_id, self.plans)
         return plan_sha256(plan_id, self.plans)

@@ -65,7 +65,7 @@ def truth_table(parameters: Parameters, schools: pd.DataFrame) -> pd.DataFrame:
             for stage in STAGES:
                 for indicator in INDICATORS:
                     pairs = stage_pairs(parameters, wholes, stage, indicator)
-                    missing = sum(amount is None for _, amount in pairs)
+                    missing = sum(None in pair for pair in pairs)
                     target = parameters.target(county, year, stage, indicator)
                     rows.append((county.code, year.school_year, stage, indicator, len(pairs), missing,
                                  *mean_and_cv(pairs), *target))
@@ -142,8 +142,10 @@ def _persons(whole: Record, stage: str, indicator: str) -> int | None:
 
 def _asset(whole: Record, indicator: str) -> float | None:
     if indicator in ("L4", "L5"):
-        hall = whole["indoor_sports_area_m2"]
-        return _sum(whole["teaching_area_m2"], -hall) if indicator == "L4" else _sum(whole["sports_ground_area_m2"], hall)
+        area, hall = whole["teaching_area_m2" if indicator == "L4" else "sports_ground_area_m2"], whole["indoor_sports_area_m2"]
+        if area is None or hall is None:
+            return None
+        return area - hall if indicator == "L4" else area + hall
     return whole["equipment_value_yuan" if indicator == "L6" else "multimedia_classrooms"]
 
 

@@ -8,41 +8,67 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
-from qbresearch.errors import InputError, check_choice
+from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import OpeningBlock, RecordBlock
-from qbresearch.exhibits.sentences import part_sentence
-from qbresearch.language import label_of, listed, say
-from qbresearch.results.evaluation.tree import combine
+from qbresearch.exhibits.plan_tables import filled_mark
+from qbresearch.exhibits.sentences.plans import trend_sentence
+from qbresearch.language import (
+    clauses,
+    joined,
+    label_of,
+    listed,
+    say,
+)
+from qbresearch.results.evaluation.tree import Node
 from qbresearch.results.plans.check import check_plan
+from qbresearch.results.plans.check_dates import stage_month
 from qbresearch.results.plans.findings import month_words
-from qbresearch.results.plans.lists import ThreeLists, roll_up, three_lists
+from qbresearch.results.plans.lists import (
+    RolledUpLists,
+    ThreeLists,
+    roll_up,
+)
 from qbresearch.results.plans.prefecture import (
     PrefectureResult,
     summarize_prefecture,
 )
-from qbresearch.results.plans.problems import ProblemList, list_problems, recommend
+from qbresearch.results.plans.problems import (
+    ProblemList,
+    county_deadline,
+    list_problems,
+)
 from qbresearch.results.plans.progress import (
     ProgressResult,
+    forecast_caveat,
     measure_progress,
     school_verdicts,
 )
+from qbresearch.results.plans.self_check import SelfCheck, self_check
 from qbresearch.results.plans.stages import (
     StageResult,
-    judge_stages,
-    judge_starting_grades,
-    place_stages,
 )
 from qbresearch.results.plans.targets import judge_targets
-from qbresearch.rules.plans import Month, PlanUse
+from qbresearch.rules.plans import Commitment, Month, PlanUse, load_plan
 from qbresearch.rules.standards import latest_standard, list_standards
-from qbresearch.studies.evaluation import EvaluationStudy
+from qbresearch.studies.evaluation import LAST_MONTH, EvaluationStudy
+from qbresearch.studies.plan_parts import (
+    county_lists,
+    cutoff_words,
+    judged_stages,
+    month_text,
+    quantity,
+)
+from qbresearch.studies.report import follow_report
 from qbresearch.studies.study import Study
 
-LAST_MONTH = 12
+__all__ = ["PlanStudy", "PrefectureStudy", "follow_plan", "follow_prefecture", "follow_report"]
+
+FINISHED = ("done", "done_late")
+THROUGH = ("nine_year", "twelve_year", "complete_secondary")
+"""Types of schools that hold more than the stage a timetable names."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +106,50 @@ class PlanStudy:
         """First block; see :meth:`EvaluationStudy.opening`."""
         return self.evaluation.opening(title)
 
+    @property
+    def note(self) -> tuple[str, ...]:
+        """Whose the data and the fills are, where they are simulated; stands under every table that borrows names or fills."""
+        return (label_of(self.use, "note"),) if self.use.simulated else ()
+
+    @property
+    def cutoff(self) -> str:
+        """The one date as of which everything is due or not."""
+        return cutoff_words(self.study.school_year)
+
+    @property
+    def as_of(self) -> str:
+        """That date as ``YYYY-MM``."""
+        return month_text(Month(self.study.school_year, LAST_MONTH))
+
     # --- the plan alone --------------------------------------------------------------------------------------------
 
     def checks(self) -> pd.DataFrame:
-        """What stands in the plan against itself and against the standard; see :func:`check_plan`."""
+        """What stands in the plan, as published, against itself and against the standard; see :func:`check_plan`.
+
+        What a use fills into its blanks is not the plan's own and is not checked: the blanks are a finding.
+        """
         others = [latest_standard(s) for s in list_standards() if s != self.study.standard.id]
         same_table = [s for s in others if s.table == self.study.standard.table]
-        return check_plan(self.use, self.evaluation.evaluation, self.study.standard, others=same_table).tidy()
+        as_it_stands = load_plan(self.use.plan.id, self.study.project.plans)
+        return check_plan(as_it_stands, self.evaluation.evaluation, self.study.standard, others=same_table).tidy()
 
     def commitments(self) -> pd.DataFrame:
-        """What the plan promises beyond the evaluation: ``label, value, due, clause, quote``."""
+        """What the plan promises beyond the evaluation: ``label, value, due, clause, quote``; a value that a use fills in
+        says so."""
         rows = [
-            (label_of(c), " ".join(filter(None, (c.value, label_of(c, "unit")))) or self._filled(c.field),
-             month_words(c.due) if c.due else "", c.citation.said("clause"), c.citation.said("quote"))
+            (label_of(c), self._promised(c), month_words(c.due) if c.due else "", c.citation.said("clause"), c.citation.said("quote"))
             for c in self.use.plan.commitments
         ]
         return pd.DataFrame(rows, columns=["label", "value", "due", "clause", "quote"])
 
-    def _filled(self, field: str) -> str:
-        return str(self.use.fills.get(field, say("未填"))) if field else ""
+    def _promised(self, commitment: Commitment) -> str:
+        if commitment.field and commitment.field not in self.use.fills:
+            return say("未填")
+        words = quantity(commitment.value, label_of(commitment, "unit"))
+        return words + self._mark(commitment.field)
+
+    def _mark(self, *fields: str) -> str:
+        return filled_mark(self.use.simulated) if any(field in self.use.fills for field in fields) else ""
 
     def facts(self) -> pd.DataFrame:
         """Number, dates and the like of the document: ``value, clause, quote``."""
@@ -110,42 +161,83 @@ class PlanStudy:
         return pd.DataFrame(rows, columns=["value", "clause", "quote"])
 
     def phases(self) -> pd.DataFrame:
-        """Phases, dated commitments, the county's projects and the target, for ``plot_phases``."""
-        plan, group = self.use.plan, [say("阶段"), say("期限"), say("项目"), say("目标")]
-        rows = [(label_of(p), group[0], _month(p.start), _month(p.end), "", "") for p in plan.phases]
-        rows += [(label_of(c), group[1], _month(c.start), _month(c.due), "", "") for c in plan.commitments if c.due]
-        rows += [
-            (p.project, group[2], p.start or "", p.deadline or "", p.state, p.finished or "")
-            for p in self.three_lists.projects.itertuples()
+        """Phases, stages, dated commitments and target of the plan, and the county's projects, for ``plot_phases``.
+
+        No row where the plan itself has no date: projects alone say nothing about it. Stages and target are those of the
+        county's own year where a prefecture's plan gives it one.
+        """
+        plan, code = self.use.plan, self.study.county_code
+        rows = [
+            (label_of(p) + self._mark(p.start_field, p.end_field), say("阶段"), month_text(p.start), month_text(p.end), "", "") for p in plan.phases
         ]
-        rows += [(say("达到规划目标"), group[3], "", _month(plan.target), "", "")] if plan.target else []
+        own = next((c for c in plan.counties if c.code == code), None)
+        placed = [(stage, stage_month(stage, own.year)) for stage in plan.stages] if own else []
+        rows += [
+            (label_of(stage), say("阶段"), "" if stage.end else month_text(month), month_text(month), "", "") for stage, month in placed if month
+        ]
+        rows += [(label_of(c), say("期限"), month_text(c.start), month_text(c.due), "", "") for c in plan.commitments if c.due]
+        target = county_deadline(self.use, code).month
+        rows += [(say("达到规划目标"), say("目标"), "", month_text(target), "", "")] if target else []
+        if not any(row[2] or row[3] for row in rows):
+            rows = []
+        else:
+            group = say("工程项目（模拟台账）") if self.study.data.provenance.simulated else say("工程项目")
+            rows += [
+                (p.project, group, p.start or "", p.deadline or "", p.state, p.finished if p.state in FINISHED else "") for p in self.three_lists.projects.itertuples()
+            ]
         return pd.DataFrame(rows, columns=["label", "group", "start", "end", "state", "finished"])
+
+    @property
+    def phases_title(self) -> str:
+        """Title of the figure of phases: whose phases, and whose projects."""
+        return say("{plan}的阶段与{county}的项目", plan=self.plan_label, county=self.study.county_name)
+
+    @property
+    def phases_source(self) -> str:
+        """The document and the data, which stand in one figure."""
+        return joined([self.plan_source, self.source])
 
     # --- the plan beside the data ----------------------------------------------------------------------------------
 
     def targets(self) -> pd.DataFrame:
-        """Every target beside the national verdict, for ``beside_table``."""
+        """Every target beside the national verdict, for ``targets_table``."""
         national, planned = self.evaluation.result(), self.evaluation.by_plan
         return judge_targets(
             self.evaluation.overlay, national.tree, planned.tree, national_schools=national.attainment,
-            plan_schools=planned.attainment, label=self.plan_label,
+            plan_schools=planned.attainment, label=self.plan_label, deadline=county_deadline(self.use, self.study.county_code),
+            as_of=Month(self.study.school_year, LAST_MONTH), fills=self.use.fills,
         ).beside()  # fmt: skip
 
     @cached_property
+    def self_check(self) -> SelfCheck:
+        """Every item by the national standard, side by side with the further standards the plan names."""
+        national = self.evaluation.result()
+        return self_check(self.use, self.evaluation.evaluation, self.study.standard, national.tree)
+
+    @cached_property
     def progress(self) -> ProgressResult:
-        """The timetable of schools against what they have reached."""
-        by_year = school_verdicts(self.study.attainment_by_year)
-        return measure_progress(self.use, by_year[by_year["school_year"] <= self.study.school_year], as_of=self.study.school_year)
+        """The timetable of schools against what they have reached, under the names in the data."""
+        by_year, known = school_verdicts(self.study.attainment_by_year), self.study.schools
+        return measure_progress(
+            self.use, by_year[by_year["school_year"] <= self.study.school_year], as_of=self.study.school_year,
+            names=dict(zip(known["school_code"].astype(str), known["school_name"], strict=True)),
+        )
 
     def schools(self) -> pd.DataFrame:
-        """Schools of the timetable: columns of :class:`ProgressResult`, ``school`` the name in the data and
-        ``planned_school`` the one in the plan; no row where the plan has no timetable."""
-        if not self.use.plan.schools:
-            return pd.DataFrame()
-        frame, known = self.progress.tidy(), self.study.schools
-        names = dict(zip(known["school_code"].astype(str), known["school_name"], strict=True))
-        in_data = frame["school_code"].map(names)
-        return frame.assign(planned_school=frame["school"], school=in_data.fillna(frame["school"]))
+        """Schools of the timetable: columns of :class:`ProgressResult`; no row where the plan has no timetable."""
+        return self.progress.tidy() if self.use.plan.schools else pd.DataFrame()
+
+    def trend(self) -> str:
+        """How many schools would miss the plan if the trend went on, in a sentence; empty where there is none to tell of."""
+        return trend_sentence(self.progress.schools, place=self.study.place) if self.use.plan.schools else ""
+
+    @property
+    def school_notes(self) -> tuple[str, ...]:
+        """What belongs under every exhibit of the timetable."""
+        types = self.study.schools.set_index(self.study.schools["school_code"].astype(str))["school_type"]
+        through = any(s.stage == "primary" and types.get(s.code) in THROUGH for s in self.use.plan.schools)
+        stages = (say("小学与一贯制学校的小学部分相对应。"),) if through else ()
+        return (*self.note, *stages, self.cutoff, forecast_caveat())
 
     def years(self) -> pd.DataFrame:
         """Planned and reached schools by year, for ``plot_progress``."""
@@ -155,17 +247,40 @@ class PlanStudy:
         """Conditions of the plan's stages in this county; no row where the plan has no stages."""
         if not self.use.plan.stages:
             return pd.DataFrame()
-        found = judged_stages(self.evaluation, [self.study.county_code]).tidy()
-        return _named(found[found["county_code"].eq(self.study.county_code)].reset_index(drop=True), self.study)
+        code = self.study.county_code
+        found = judged_stages(self.evaluation, {code: self.evaluation.by_plan.tree}).tidy()
+        return found[found["county_code"].eq(code)].reset_index(drop=True)
 
     @cached_property
     def problem_list(self) -> ProblemList:
         """What is not met, with measures, departments and dates."""
-        return list_problems(self.evaluation.by_plan.tree, self.use)
+        return list_problems(
+            self.evaluation.by_plan.tree, self.use, national=self.evaluation.result().tree, county_code=self.study.county_code
+        )
 
     def problems(self) -> pd.DataFrame:
-        """One row a problem and measure."""
+        """One row a problem."""
         return self.problem_list.tidy()
+
+    @property
+    def has_measures(self) -> bool:
+        """Whether the plan assigns measures to items; a research report does not."""
+        return bool(self.use.plan.tasks)
+
+    @property
+    def problem_notes(self) -> tuple[str, ...]:
+        """What belongs under the table of problems."""
+        frame = self.problems()
+        said = [say("一票否决在前，其次按差额占要求的比例由大到小，没有数值的在后。")]
+        if not self.has_measures:
+            said.append(say("这份文件没有把措施分到条目。"))
+        elif not any(task.departments for task in self.use.plan.tasks):
+            said.append(say("规划没有写明各项措施的责任部门。"))
+        said += [
+            say("期限取自规划为这个位置的县定的年份：“{quote}”。", quote=quote)
+            for quote in frame.loc[frame["deadline_from"].eq("county"), "deadline_quote"].unique()
+        ]
+        return (*said, *self.note)
 
     @cached_property
     def three_lists(self) -> ThreeLists:
@@ -212,43 +327,83 @@ class PrefectureStudy:
         held = set(self.evaluation.county_codes)
         return tuple(c.code for c in self.evaluation.plan.plan.counties if c.code in held)
 
+    @property
+    def note(self) -> tuple[str, ...]:
+        """Whose the data are, where they are simulated; stands under every exhibit that borrows names."""
+        return PlanStudy(self.evaluation).note
+
+    @property
+    def cutoff(self) -> str:
+        """The one date as of which everything is due or not."""
+        return cutoff_words(self.study.school_year)
+
+    @cached_property
+    def planned(self) -> dict[str, Node]:
+        """Trees by county code, judged by what the plan asks for."""
+        return {code: self.evaluation.result_by_plan(code).tree for code in self.codes}
+
     @cached_property
     def stages(self) -> StageResult:
         """Conditions of the stages in all counties."""
-        return judged_stages(self.evaluation, self.codes)
+        return judged_stages(self.evaluation, self.planned)
 
     @cached_property
     def summary(self) -> PrefectureResult:
-        """One row a county."""
+        """One row a county, under the names in the data."""
         trees = {code: self.evaluation.result(code).tree for code in self.codes}
-        planned = {code: self.evaluation.result_by_plan(code).tree for code in self.codes}
-        return summarize_prefecture(self.evaluation.plan, self.stages, trees, planned)
+        return summarize_prefecture(self.evaluation.plan, self.stages, trees, self.planned)
 
     def counties(self) -> pd.DataFrame:
-        """The rows of :class:`PrefectureResult` under the names in the data."""
-        return _named(self.summary.tidy(), self.study)
+        """The rows of :class:`PrefectureResult`."""
+        return self.summary.tidy()
 
     def board(self) -> pd.DataFrame:
-        """County x indicator verdicts under the names in the data, for ``plot_prefecture_board``."""
-        names = self.study.data.county_names()
-        known = {county.name: names[county.code] for county in self.evaluation.plan.plan.counties if county.code in names}
-        return self.summary.items.assign(county=lambda d: d["county"].map(known).fillna(d["county"]))
+        """County x indicator verdicts, for ``plot_prefecture_board``."""
+        return self.summary.items
 
     def calendar(self) -> pd.DataFrame:
         """Stages of every county on the years, for ``plot_calendar``."""
-        return _named(self.stages.calendar.tidy(), self.study)
+        return self.stages.calendar.tidy()
+
+    @property
+    def calendar_source(self) -> str:
+        """The document and the data: stages of the one, warnings from the other."""
+        return joined([self.plan_source, self.source])
 
     def conditions(self) -> pd.DataFrame:
         """Conditions of all stages in all counties."""
-        return _named(self.stages.tidy(), self.study)
+        return self.stages.tidy()
 
-    def lists(self) -> pd.DataFrame:
-        """Tasks and projects of all counties by date."""
-        found = {}
-        for code in self.codes:
-            problems = list_problems(self.evaluation.result_by_plan(code).tree, self.evaluation.plan)
-            found[code] = county_lists(self.evaluation, code, problems)
-        return roll_up(found).deadlines
+    @cached_property
+    def lists(self) -> RolledUpLists:
+        """The three lists of all counties."""
+        use = self.evaluation.plan
+        return roll_up({
+            code: county_lists(self.evaluation, code, list_problems(tree, use, county_code=code)) for code, tree in self.planned.items()
+        })
+
+    def tasks(self) -> pd.DataFrame:
+        """Tasks that answer a problem somewhere, each once: ``measure, departments, problems`` (of all counties together)
+        and ``counties`` (those that have them, by date, in words)."""
+        rows = self.lists.tasks[self.lists.tasks["problems"].gt(0)]
+        found = []
+        for (_, measure, departments), same in rows.groupby(["task", "measure", "departments"], sort=False):
+            by_date = clauses(
+                say("{when}：{counties}", when=when or say("未定期限"), counties=listed(
+                    say("{county} {n} 项", county=row.county, n=row.problems) for row in own.itertuples()
+                ))
+                for when, own in same.groupby("when", sort=True)
+            )  # fmt: skip
+            found.append((measure, departments, int(same["problems"].sum()), by_date))
+        return pd.DataFrame(found, columns=["measure", "departments", "problems", "counties"])
+
+    def projects(self) -> pd.DataFrame:
+        """Projects that are late, or not finished and due by the end of the next year, by date."""
+        rows, last = self.lists.deadlines, self.study.school_year + 1
+        rows = rows[rows["list"].eq("project")]
+        open_ = rows["state"].isin(["running", "ahead"]) & rows["year"].le(last)
+        kept = rows[rows["state"].eq("late") | open_]
+        return kept.sort_values(["year", "month"], kind="stable").reset_index(drop=True)
 
     def checks(self) -> pd.DataFrame:
         """What stands in the plan against itself and against the standard."""
@@ -260,93 +415,15 @@ class PrefectureStudy:
         return label_of(self.evaluation.plan.plan)
 
 
-@dataclass(frozen=True)
-class ReportStudy:
-    """A county's evaluation in the form of a published research report: the sections of the plan say what they hold."""
-
-    evaluation: EvaluationStudy
-
-    @property
-    def study(self) -> Study:
-        """The schools of the county."""
-        return self.evaluation.study
-
-    def opening(self, title: str) -> OpeningBlock:
-        """First block; see :meth:`EvaluationStudy.opening`."""
-        return self.evaluation.opening(title)
-
-    def codes(self, section_id: str) -> pd.DataFrame:
-        """Rows of the tree that a section reports, with what stands below them."""
-        return self.evaluation.branch(*self._codes(section_id))
-
-    def verdict(self, section_id: str) -> str:
-        """Whether all that a section reports is met."""
-        return combine(self.evaluation.verdict(code) for code in self._codes(section_id))
-
-    def sentence(self, section_id: str) -> str:
-        """What of a section is met and what is not, in words."""
-        codes = self._codes(section_id)
-        tree = self.evaluation.tree()
-        own = tree[tree["code"].isin(codes) | (tree["depth"] <= 1)]
-        below = tree[tree["parent"].isin(codes)]
-        parent = tree.loc[tree["code"].isin(codes), "parent"].iloc[0]
-        kept = pd.concat([own, below]).sort_index()
-        title = self._section(section_id).title.split(maxsplit=1)[-1]
-        kept = kept.assign(label=kept["label"].where(kept["code"].ne(parent), title))
-        return part_sentence(kept, parent, place=self.study.place)
-
-    def _section(self, section_id: str) -> Any:
-        sections = {section.id: section for section in self.evaluation.plan.plan.sections}
-        check_choice(section_id, sections, name="报告的部分", where=f"规划 {self.evaluation.plan.id}")
-        return sections[section_id]
-
-    def _codes(self, section_id: str) -> tuple[str, ...]:
-        return self._section(section_id).codes
-
-    def scope(self) -> pd.DataFrame:
-        """Schools and students by stage: ``stage, schools, students``."""
-        table = self.study.this_year
-        words = self.study.stage_words()
-        frame = table.keys.assign(students=table.students)
-        found = frame.groupby("stage", sort=False).agg(schools=("school_code", "size"), students=("students", "sum"))
-        return found.reset_index().assign(stage=lambda d: d["stage"].map(words))
-
-    def parts(self) -> pd.DataFrame:
-        """Items and verdicts by part; see :meth:`CountyEvaluation.counts`."""
-        return self.evaluation.result().counts()
-
-    def gaps(self) -> pd.DataFrame:
-        """Rows of the tree that are not met and have nothing below them, worst first."""
-        problems = list_problems(self.evaluation.result().tree, self.evaluation.plan).tidy()
-        order = {code: place for place, code in enumerate(dict.fromkeys(problems["code"]))}
-        tree = self.evaluation.tree()
-        rows = tree[tree["code"].isin(order) & tree["verdict"].eq("not_met")]
-        return rows.sort_values("code", key=lambda codes: codes.map(order), kind="stable").assign(depth=0).reset_index(drop=True)
-
-    def recommendations(self, section_id: str) -> pd.DataFrame:
-        """Recommendations of a section that gaps call for, with the numbers behind each."""
-        found = recommend(self.evaluation.result().tree, self.evaluation.plan).tidy()
-        return found[found["section"].eq(section_id)].reset_index(drop=True)
-
-    def unanswered(self) -> str:
-        """Items that are not met and for which the form has no recommendation, in words; empty if none."""
-        codes = recommend(self.evaluation.result().tree, self.evaluation.plan).unanswered
-        return say("体例中没有对应建议的未达标条目：{codes}。", codes=listed(codes)) if codes else ""
-
-    def record(self) -> RecordBlock:
-        """What the index of reports lists."""
-        return self.evaluation.record()
-
-
 def follow_plan(evaluation: EvaluationStudy) -> PlanStudy:
     """Follow a plan in one county.
 
     Raises
     ------
     InputError
-        The study has no plan, or the plan is another county's or made for other data.
+        The study has no plan, or one of a real place that is not applied to these simulated data.
     """
-    _check_place(evaluation)
+    evaluation.require_plan()
     return PlanStudy(evaluation)
 
 
@@ -358,7 +435,7 @@ def follow_prefecture(evaluation: EvaluationStudy) -> PrefectureStudy:
     InputError
         The study has no plan, the plan names no counties, or none of them is in the data.
     """
-    _check_place(evaluation)
+    evaluation.require_plan()
     found = PrefectureStudy(evaluation)
     if not evaluation.plan.plan.counties or not found.codes:
         raise InputError(
@@ -366,65 +443,3 @@ def follow_prefecture(evaluation: EvaluationStudy) -> PrefectureStudy:
             expected="市级规划，各县写明县区划代码", fix="在 notebooks/plans 中写一份用法，用 [[county]] 逐个对应；或换一份规划",
         )
     return found
-
-
-def follow_report(evaluation: EvaluationStudy) -> ReportStudy:
-    """Report on a county in the form that a plan gives.
-
-    Raises
-    ------
-    InputError
-        The study has no plan, or the plan has no sections.
-    """
-    if not evaluation.plan.plan.sections:
-        raise InputError(
-            "规划没有报告体例", where=f"规划 {evaluation.plan.id}", found="没有 [[section]]", expected="有报告体例的规划，如 guzhen-2025",
-            fix="改 plan_id 参数",
-        )
-    return ReportStudy(evaluation)
-
-
-def judged_stages(evaluation: EvaluationStudy, codes: Any) -> StageResult:
-    """Conditions of the plan's stages, judged for the counties of these codes by what the plan asks for."""
-    trees = {code: evaluation.result_by_plan(code).tree for code in codes}
-    inputs = {code: evaluation.inputs(code) for code in codes}
-    records = [rows for one in inputs.values() if (rows := one.table("evidence")) is not None]
-    starting = {code: judge_starting_grades(one.table("class"), evaluation.evaluation) for code, one in inputs.items()}
-    calendar = place_stages(evaluation.plan, as_of=evaluation.study.school_year)
-    return judge_stages(calendar, trees, pd.concat(records) if records else None, starting_grades=starting)
-
-
-def county_lists(evaluation: EvaluationStudy, code: str, problems: ProblemList) -> ThreeLists:
-    """Tasks, projects and deadlines of one county at the end of the study's year."""
-    return three_lists(
-        evaluation.plan, problems, evaluation.inputs(code).table("project"),
-        as_of=Month(evaluation.study.school_year, LAST_MONTH), county_code=code,
-        county=evaluation.study.data.county_names()[code],
-    )
-
-
-def _check_place(evaluation: EvaluationStudy) -> None:
-    use, study = evaluation.plan, evaluation.study
-    if use.source_id and use.source_id != study.source_id:
-        raise InputError(
-            "规划用于另一份数据", where=f"规划 {use.id}", found=f"规划对应 {use.source_id}，参数 source_id 是 {study.source_id}",
-            expected=use.source_id, fix="改 source_id 或 plan_id",
-        )
-    wanted = {use.county_code} if use.county_code else set(use.county_codes.values())
-    if study.county_code and wanted and study.county_code not in wanted:
-        raise InputError(
-            "规划用于另一个县", where=f"规划 {use.id}", found=f"参数 county_code 是 {study.county_code}", expected="、".join(sorted(wanted)),
-            fix="改 county_code 或 plan_id",
-        )
-
-
-def _named(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Rows under the names in the data, the plan's names beside them."""
-    names = study.data.county_names()
-    return frame.assign(planned_county=frame["county"], county=frame["county_code"].map(names).fillna(frame["county"]))
-
-
-def _month(month: Month | None) -> str:
-    if month is None:
-        return ""
-    return f"{month.year}-{month.month:02d}" if month.month else str(month.year)

@@ -6,14 +6,17 @@ import csv
 import re
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from qbresearch.rules.citations import Citation
 from qbresearch.rules.evaluations import load_evaluation
 from qbresearch.rules.overlays import RELATIONS, overlay
-from qbresearch.rules.plan_reader import plain
+from qbresearch.rules.plan_texts import plain
+from qbresearch.rules.plan_words import describe
 from qbresearch.rules.plans import Month, Plan, PlanUse, load_plan
 from qbresearch.rules.standards import load_standard
 
@@ -118,6 +121,35 @@ def test_every_row_is_cited_with_its_quotation_or_listed(row: dict[str, str]) ->
         assert missing == wanted(row), "listed as no rule although the plan holds it"
     else:
         assert not missing, f"{sorted(missing)} under “{row['quote']}” in {PLANS[row['document']]}"
+
+
+@cache
+def described(plan_id: str) -> pd.DataFrame:
+    use, on = load_plan(plan_id), date(2024, 9, 1)
+    return describe(use, load_evaluation(use.plan.evaluation, on=on), load_standard(use.plan.evaluation, on=on))
+
+
+def told(value: str) -> set[str]:
+    """Numbers, months and words of a value as it is printed."""
+    months = {f"{year}-{int(month):02d}" for year, month in re.findall(r"(\d{4}) 年 (\d{1,2}) 月", value)}
+    numbers = {f"{float(n):g}" for n in re.findall(r"\d+(?:\.\d+)?", value)}
+    first = value.split(" ")[0]  # the number without its unit
+    return {value, plain(value), first, plain(first)} | months | numbers
+
+
+@every_row
+def test_every_row_is_explained_in_words(row: dict[str, str]) -> None:
+    """Value and quotation of every row stand in what ``qbresearch show plans`` prints of its plan."""
+    plan_id, quote = PLANS[row["document"]], plain(row["quote"])
+    plan, frame = load_plan(plan_id).plan, described(plan_id)
+    labels = {blank.label_zh: f"blank:{blank.id}" for blank in plan.blanks}
+    held = set()
+    for line in frame.itertuples():
+        own = plain(line.quote)
+        if quote in own or own in quote:
+            held |= told(line.value) | told(line.entry) | ({labels[line.entry]} if line.entry in labels and "未填" in line.value else set())
+    missing = wanted(row) - held
+    assert not missing, f"{sorted(missing)} under “{row['quote']}” in {plan_id}"
 
 
 def relations(row: dict[str, str]) -> set[str]:

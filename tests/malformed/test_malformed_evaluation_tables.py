@@ -94,6 +94,9 @@ CELLS = [
     ("school-facts", "public_funding_yuan", "=SUM(A1:A3)", "F 核定拨付的公用经费", "=SUM(A1:A3)", "公式的结果", "保存"),
     ("school-facts", "school_code", "9.90E+09", "C 学校标识码", "9.90E+09", "10 位数字", "科学计数法"),
     ("class", "stage", "高中", "E 学段", "高中", "小学、初中", "下拉列表"),
+    ("class", "stage", None, "E 学段", "空白", "这个班所在的学段", "补上"),
+    ("class", "stage", " ", "E 学段", "空白", "这个班所在的学段", "补上"),
+    ("class", "grade", "七年级", "F 年级", "七年级", "学段为“小学”时用：一年级、二年级", "核对学段与年级"),
     ("class", "grade", "高一", "F 年级", "高一", "一年级", "下拉列表"),
     ("class", "students", 450, "H 班级学生数", "450", "0 至 200", "核对数值"),
     ("class", "students", -1, "H 班级学生数", "-1", "0 至 200", "核对数值"),
@@ -107,6 +110,8 @@ CELLS = [
     ("finance", "price_index", "102%", "F 居民消费价格指数", "102%", "不是百分比", "去掉百分号"),
     ("finance", "students", 0, "E 在校学生人数", "0", "1 至 3000000", "核对数值"),
     ("survey", "group", "网友", "C 调查对象", "网友", "家长、教师、校长、人大代表、政协委员、学生、其他群众", "下拉列表"),
+    ("survey", "group", None, "C 调查对象", "空白", "", "补上"),
+    ("survey", "mode", None, "D 调查方式", "空白", "", "补上"),
     ("survey", "mode", "电话", "D 调查方式", "电话", "问卷、实地走访", "下拉列表"),
     ("survey", "mean_score", 91.2, "G 平均得分率", "91.2", "0 至 1", "核对数值"),
     ("survey", "valid", "一千份", "E 有效份数", "一千份", "数（份）", "填数字"),
@@ -114,10 +119,18 @@ CELLS = [
     ("evidence", "date", "2024-02-30", "F 日期", "2024-02-30", "只知道月份写 2024-06", "没有这一天"),
     ("evidence", "date", time(9, 30), "F 日期", "09:30:00", "2024-06-30", "文本格式"),
     ("evidence", "finding", "基本达到", "H 结论", "基本达到", "未发生、未达到", "下拉列表"),
+    ("evidence", "finding", "未发生", "H 结论", "未发生", "条目代码为“G1”时用：达到、符合、未达到、不符合、未定、待确认", "只用于否决项"),
+    ("evidence", "item", "V2", "H 结论", "达到", "条目代码为“V2”时用：未发生、发生、未定、待确认", "说不清有没有发生"),
+    ("evidence", "item", None, "C 条目代码", "空白", "督导评估的条目代码", "补上"),
+    ("evidence", "item", "G99", "C 条目代码", "G99", "P2、G1、G2a", "是不是想写 G9？"),
+    ("evidence", "item", "g2", "C 条目代码", "G2", "G2a、G2b、G2c、G2d", "按分项各填一行"),
+    ("evidence", "item", "规划", "C 条目代码", "规划", "方案的证据代码 E-…", "改正代码"),
     ("evidence", "finding", None, "H 结论", "空白", "否决项填", "补上"),
     ("evidence", "confirmed_by", None, "G 确认部门", "空白", "不写个人姓名", "补上"),
     ("evidence", "title", None, "D 材料名称", "空白", "文件或材料的名称", "补上"),
     ("project", "deadline", "2026年底", "F 完成时限", "2026年底", "2024年6月30日", "之间用"),
+    ("project", "deadline", "2024-02", "F 完成时限", "2024-02", "不早于开始时间 2024-03", "填反"),
+    ("project", "finished", "2023-11", "G 完成时间", "2023-11", "不早于开始时间 2024-03", "写错了年份"),
     ("project", "start", 2024, "E 开始时间", "2024", "2024-06（2000 至 2100 年）", "至少写到月"),
     ("project", "investment_yuan", "约200万", "H 投资额", "约200万", "数（元）", "填数字"),
     ("project", "department", None, "D 责任部门", "空白", "牵头的部门", "补上"),
@@ -151,6 +164,9 @@ PARTS = [
      "不小于随班就读人数＋特教学校就读人数＋送教上门人数 264", "只计一种"),
     ("county-facts", {"quality_high_school_places_rural": 721}, "J 分配到农村初中的名额数", "721", "优质高中分配名额数 720",
      "分配名额"),
+    ("county-facts", {"junior_graduates": 3414}, "N 初中毕业生数", "3414", "不大于三年前初一学生数＋初中三年转入人数 3413", "同一届"),
+    ("county-facts", {"resident_population": 21749}, "D 常住人口", "21749", "小学在读人数（就近划片范围）＋初中在读人数（就近划片范围） 21750",
+     "以人为单位"),
     ("school-facts", {"training_budget_yuan": 61.93}, "H 教师培训经费预算", "619300", "不大于年度公用经费预算总额 619200", "填反"),
     ("survey", {"satisfied": 306}, "F 满意份数", "306", "不大于有效份数 305", "填反"),
 ]
@@ -163,6 +179,21 @@ def test_a_part_larger_than_its_whole_is_refused(filled, table_id, cells, column
     [problem] = table.problems()
     assert place(problem)[2:] == (str(FIRST_ROW), column) and problem["level"] == ERROR
     assert problem["found"] == found and expected in problem["expected"] and fix in problem["fix"]
+
+
+def test_a_record_that_nothing_will_use_is_noticed_and_no_error(filled):
+    table = filled("evidence")
+    table.put(item="ｇ11")
+    [problem] = table.problems()
+    assert place(problem) == (table.path.name, "佐证材料", str(FIRST_ROW), "C 条目代码") and problem["level"] == NOTICE
+    assert problem["found"] == "G11" and "这个条目不凭材料判定，记录不会用到" in problem["fix"]
+
+
+@pytest.mark.parametrize("item", ["E-documents", "e-own-record", "g10", "q8 "])
+def test_a_code_that_is_asked_for_gives_no_problem(filled, item):
+    table = filled("evidence")
+    table.put(item=item)
+    assert table.problems() == []
 
 
 @pytest.mark.parametrize(("table_id", "name", "value", "words"), [

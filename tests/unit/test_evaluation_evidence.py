@@ -58,7 +58,9 @@ def test_the_reason_names_document_number_date_department_and_finding() -> None:
     marked = judge_evidence(["G1"], records(("G1", "met"), title="《布局规划》", number=None, date=None), code="G1", label="例")
     assert marked.reason == "《布局规划》（县教育局确认）：达到"
     several = judge_evidence(["G2a", "G2b"], records(("G2a", "met"), number=None, date=None), code="G2", label="例")
-    assert several.reason == "G2a 《布局规划》（县教育局确认）：达到；没有G2b的材料"
+    assert several.reason == "G2a 《布局规划》（县教育局确认）：达到；没有“G2b”的材料"
+    named = judge_evidence(["G1"], records(), code="G1", label="例", names={"G1": "学校布局"})
+    assert named.reason == "没有“学校布局”的材料"
 
 
 @pytest.mark.parametrize("dtype", ["string", object])
@@ -116,4 +118,4 @@ def test_a_veto_is_worded_as_what_happened_or_did_not() -> None:
 def test_in_english_only_the_names_in_the_data_stay_chinese() -> None:
     with speaking("en"):
         node = judge_evidence(["G1", "G9"], records(("G1", "met"), title="Plan", number=None, confirmed_by="the bureau"), code="x", label="y")
-    assert node.reason == "G1 “Plan” (2022-05-01, confirmed by the bureau): reached; no document for G9"
+    assert node.reason == "G1 “Plan” (2022-05-01, confirmed by the bureau): reached; no document for “G9”"

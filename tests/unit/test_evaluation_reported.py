@@ -95,7 +95,14 @@ def test_a_subject_counts_with_the_report_of_its_year_of_the_cycle(year, verdict
     if verdict == "met":
         assert found.subjects_table()["school_year"].iloc[0] == year
     else:
-        assert "在 2021—2023 学年没有报告值：语文" in found.node().reason
+        assert "在 2021—2023 学年没有报告：语文" in found.node().reason
+
+
+def test_a_report_that_is_silent_is_told_apart_from_no_report():
+    silent = full("3", None, subjects=SIX[:1])
+    node = judge([*silent, *full(subjects=SIX[2:])]).node()
+    assert "的报告未给出校际差异率：语文" in node.reason and "在 2021—2023 学年没有报告：数学" in node.reason
+    assert "没有报告：语文" not in node.reason and node.verdict == "undecided"
 
 
 def test_the_last_report_counts_not_the_best():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits import evaluation_tables as tables
+from qbresearch.exhibits import text_tree as terminal
 from qbresearch.exhibits.sentences import evaluation as sentences
 from qbresearch.language import CHINESE, use_language
 
@@ -38,7 +39,8 @@ def tree(verdict: str = "not_met") -> pd.DataFrame:
             node("county", 0, "", "评估", verdict),
             node("resources", 1, "county", "资源配置", "not_met"),
             node("schools", 2, "resources", "每所学校达标", "not_met"),
-            node("schools:primary", 3, "schools", "小学", "not_met", reason="22 所学校中 20 所达标"),
+            node("schools:primary", 3, "schools", "小学", "not_met", reason="22 所学校中 20 所达标", value=20, comparison="at_least", limit=22,
+                 margin=-2, unit="所"),
             node("L1", 2, "resources", "高于规定学历教师", "met"),
             node("government", 1, "county", "政府保障程度", "not_met"),
             node("G11", 2, "government", "教师交流轮岗", "not_met", clause="三（二）"),
@@ -138,16 +140,37 @@ def test_codes_and_verdicts_are_printed_as_documents_have_them():
 
 def test_the_tree_is_a_table_with_indents_that_no_format_drops():
     table = tables.tree_table(tree())
-    assert [c["label"] for c in table.columns] == ["编号", "内容", "实际", "要求", "差额", "判定", "依据与状态"]
+    assert [c["label"] for c in table.columns] == ["编号", "内容", "实际", "要求", "差额", "判定", "依据", "说明"]
     rows = {row[1].strip("\u3000"): row for row in table.rows}
     assert rows["交流轮岗比例"] == (
-        "G11", "\u3000\u3000\u3000交流轮岗比例", "9.96%", "≥ 10%", "−0.04 个百分点", "未达标", "三（二）；正式文件转引",
+        "G11", "\u3000\u3000\u3000交流轮岗比例", "9.96%", "≥ 10%", "−0.04 个百分点", "未达标", "转引", "—",
     )
     assert rows["骨干教师比例"][2:6] == ("20.0%", "≥ 20%", "0", "达标")
-    assert rows["名额分配"][2:] == ("缺招生计划数", "≥ 50%", "—", "无法判定", "三（二）；未核实")
-    assert rows["小学"][2] == "22 所学校中 20 所达标" and rows["资源配置"][0] == "" and rows["违规择校"][5] == "待确认"
+    assert rows["名额分配"][2:] == ("—", "≥ 50%", "—", "无法判定", "未核实", "缺招生计划数")
+    assert rows["小学"][2] == "20 所" and rows["小学"][7] == "22 所学校中 20 所达标" and rows["资源配置"][0] == "" and rows["违规择校"][5] == "待确认"
     assert "两个只增不减（不计入总体判定）" in rows
     assert set(table.tones) == {"met", "not_met", "undecided"} and len(table.tones) == len(table.rows)
+
+
+def test_the_outline_stops_at_items_and_has_a_value_or_a_reason():
+    table = tables.outline_table(tree())
+    assert [c["label"] for c in table.columns] == ["编号", "内容", "判定", "实际或理由"]
+    rows = {row[1].strip("\u3000"): row for row in table.rows}
+    assert "交流轮岗比例" not in rows and rows["名额分配"][2:] == ("无法判定", "缺招生计划数")
+    assert rows["一票否决事项"][2] == "待确认" and rows["社会认可度不足"][2] == "未发生"
+
+
+def test_a_stage_without_the_row_above_it_has_its_full_label():
+    rows = tree().assign(full=lambda d: d["label"].mask(d["code"].eq("schools:primary"), "每所学校达标（小学）"))
+    assert tables.tree_table(rows[rows["code"].eq("schools:primary")]).rows[0][1] == "每所学校达标（小学）"
+    assert tables.tree_table(rows).rows[3][1].strip("\u3000") == "小学"
+
+
+def test_a_ratio_to_the_year_before_says_what_one_is():
+    assert tables.value_words(0.981, "与上年之比", False, limit=1) == "0.981（上年 = 1）"
+    assert tables.limit_words(1, "not_less", "与上年之比", False) == "≥ 1（上年 = 1）"
+    assert tables.margin_words(-0.019, "与上年之比", False) == "−0.019"
+    assert tables.value_words(1.005, "倍", False, limit=1) == "1.005 倍"
 
 
 def test_a_part_of_the_tree_begins_without_an_indent_and_an_empty_one_says_so():
@@ -186,23 +209,24 @@ def test_a_plan_stands_beside_the_national_requirement_and_never_in_its_place():
 
 
 def test_the_tree_has_lines_marks_and_aligned_columns():
-    lines = tables.text_tree(tree()).split("\n")
+    lines = terminal.text_tree(tree()).split("\n")
     assert lines[0].startswith("×  评估") and lines[1] == "├─ ×  资源配置"
     assert lines[2] == "│  ├─ ×  每所学校达标" and lines[4] == "│  └─ ✓  L1 高于规定学历教师"
-    assert lines[3].startswith("│  │  └─ ×  小学") and lines[3].endswith("22 所学校中 20 所达标")
+    assert lines[3].startswith("│  │  └─ ×  小学") and "22 所学校中 20 所达标" in lines[3]
     assert any(line.startswith("   └─ ×  F1 教育支出") for line in lines)
     rotation, backbone = (next(line for line in lines if name in line) for name in ("G11_rotation", "G11_backbone"))
-    ends = [tables.cell_width(line[: line.index("≥")]) for line in (rotation, backbone)]
+    ends = [terminal.cell_width(line[: line.index("≥")]) for line in (rotation, backbone)]
     assert ends[0] == ends[1]
-    assert lines[-1] == "✓ 达标\u3000× 未达标\u3000？ 无法判定"
+    assert lines[-1] == "✓ 达标（一票否决：未发生）\u3000× 未达标（一票否决：发生）\u3000？ 无法判定（一票否决：待确认）"
+    assert any("G14 名额分配〔未核实〕" in line for line in lines)
 
 
 def test_a_long_label_is_cut_and_full_width_characters_take_two_columns():
-    assert tables.cell_width("✓ 小学，G1") == 2 + 6 + 2
+    assert terminal.cell_width("✓ 小学，G1") == 2 + 6 + 2
     long = tree().assign(label=lambda d: d["label"].mask(d["code"].eq("L1"), "很长的名称" * 20))
-    assert all(tables.cell_width(line.split("  ", 1)[0]) <= 120 for line in tables.text_tree(long).split("\n"))
-    assert any("…" in line for line in tables.text_tree(long).split("\n"))
-    assert tables.text_tree(tree().iloc[:0]) == "无"
+    assert all(terminal.cell_width(line.split("  ", 1)[0]) <= 120 for line in terminal.text_tree(long).split("\n"))
+    assert any("…" in line for line in terminal.text_tree(long).split("\n"))
+    assert terminal.text_tree(tree().iloc[:0]) == "无"
 
 
 # --- the county ---------------------------------------------------------------------------------------------------
@@ -210,7 +234,7 @@ def test_a_long_label_is_cut_and_full_width_characters_take_two_columns():
 
 def test_the_county_s_sentence_counts_items_by_part_and_names_those_that_decide():
     assert sentences.tree_sentence(tree(), place="某县") == (
-        "某县总体未达标：资源配置达标（每所学校达标：未达标）；政府保障程度 2 项中 1 项未达标、1 项无法判定；一票否决事项 2 项中待确认 1 项；社会认可度达标。"
+        "某县总体未达标：资源配置校际差异系数达标，学校达标：小学 22 所中 20 所；政府保障程度 2 项中 1 项未达标、1 项无法判定；一票否决事项 3 种情形（含社会认可度低于要求）中待确认 1 种；社会认可度达标。"
         "未达标而决定结论的条目：每所学校达标、G11 教师交流轮岗。G14 名额分配、V2 违规择校因数据不全或材料待确认，尚无法判定。"
         "另列而不计入总体判定：两个只增不减未达标。"
     )
@@ -219,7 +243,7 @@ def test_the_county_s_sentence_counts_items_by_part_and_names_those_that_decide(
 def test_a_veto_that_repeats_the_requirement_of_an_item_is_not_named_twice():
     data = tree().assign(verdict=lambda d: d["verdict"].mask(d["code"].isin(["R", "V-R"]), "not_met"))
     text = sentences.tree_sentence(data, place="某县")
-    assert "R 社会认可度" in text and "社会认可度不足" not in text and "一票否决事项 2 项中待确认 1 项；" in text
+    assert "R 社会认可度" in text and "社会认可度不足" not in text and "一票否决事项 3 种情形（含社会认可度低于要求）中发生 1 种、待确认 1 种；" in text
 
 
 def test_an_undecided_county_hangs_on_what_is_open():
@@ -270,11 +294,19 @@ def groups() -> pd.DataFrame:
 def test_recognition_says_interval_sample_and_the_least_satisfied_group():
     text = sentences.recognition_sentence(groups(), place="某县", verdict="met", limit=0.85, needed=1500)
     assert text == (
-        "某县：有效问卷 1,800 份，社会认可度 86.0%（95% 置信区间 84.3% 至 87.5%），要求不低于 85%，达标。区间跨越了要求值，换一批受访者"
+        "某县：有效问卷 1,800 份（1,800≥1,500 份）；社会认可度 86.0%（95% 置信区间 84.3% 至 87.5%），要求不低于 85%，达标。区间跨越了要求值，换一批受访者"
         "结论可能不同。各类受访者中认可度最低的是政协委员（83.3%，90 份）。"
     )
     small = sentences.recognition_sentence(groups(), place="某县", verdict="undecided", limit=0.85, needed=2400)
-    assert "按常住人口应有 2400 份，样本量不足" in small and "无法判定" in small
+    assert "（1,800<2,400 份）" in small and "无法判定（样本不足）" in small
+    few = sentences.recognition_sentence(
+        groups(), place="某县", verdict="undecided", limit=0.85, needed=1500, parents=0.406, parents_limit=0.5
+    )
+    assert "家长占 40.6%；" in few and "无法判定（家长占 40.6%，低于抽样要求的 50%）" in few
+    blank = groups().assign(share=[NAN, 0.9, NAN])
+    assert sentences.recognition_sentence(blank, place="某县", verdict="undecided", limit=0.85, needed=1500, parents=0.6) == (
+        "某县：有效问卷 1,800 份（1,800≥1,500 份），家长占 60.0%；社会认可度无法判定（缺政协委员的答卷数）。"
+    )
     without = groups().assign(low=NAN, high=NAN)
     assert "置信区间" not in sentences.recognition_sentence(without, place="某县", verdict="met", limit=0.85)
     assert "没有可用的社会认可度调查数据" in sentences.recognition_sentence(groups().iloc[1:], place="某县", verdict="undecided", limit=0.85)
@@ -318,7 +350,7 @@ def test_options_say_what_was_used_and_what_else_there_is():
 def test_sentences_keep_numbers_in_english():
     use_language("en")
     text = sentences.tree_sentence(tree(), place="A county")
-    assert "of 2 items 1 not met, 1 undecided" in text and "Not met, and so decisive" in text
+    assert "1 not met, 1 undecided of 2 items" in text and "Not met, and so decisive" in text
     assert "required at least 10%" in sentences.part_sentence(tree(), "government", place="A county")
     assert "86.0% (95% CI 84.3% to 87.5%)" in sentences.recognition_sentence(groups(), place="A county", verdict="met", limit=0.85)
 

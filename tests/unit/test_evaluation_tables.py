@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 from copy import copy
 from datetime import date, datetime, timedelta
 from functools import cache
 
 import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qbresearch.errors import InputError
 from qbresearch.raw.cells import read_cell
 from qbresearch.raw.checks import check_table
+from qbresearch.raw.codes import item_codes
 from qbresearch.raw.examples import EXAMPLES
-from qbresearch.raw.reading import read_file
+from qbresearch.raw.problems import ERROR
+from qbresearch.raw.reading import HEADING_SEARCH_ROWS, guess_table, read_file
 from qbresearch.raw.sheets import Cell, open_sheets
+from qbresearch.raw.sources import draft_passport
 from qbresearch.raw.template import main_heading, write_filled_example, write_template
-from qbresearch.rules.columns import load_table
+from qbresearch.rules.citations import CITED
+from qbresearch.rules.columns import list_tables, load_table, read_table
 
 HEADING_ROW, FIRST_ROW = 3, 4
 LONGEST_LIST = 255  # of a drop-down, in Excel
@@ -154,10 +161,12 @@ def test_empty_template_is_a_table_without_rows(contract, tmp_path):
     assert problems == [] and table.empty
 
 
-def typed(column, value, factor):
-    """A value as a person types it: the last label of a choice, numbers with commas or as text, dates in words."""
+def typed(column, row, factor):
+    """A value as a person types it: the last label that suits the row, numbers with commas or as text, dates in words."""
+    value = row[column.name]
     if column.kind == "choice":
-        return next(c.labels[-1] for c in column.choices if c.id == value)
+        labels, rule = next(c.labels for c in column.choices if c.id == value), column.vocabulary(row)
+        return [text for text in labels if rule is None or {text, value} & set(rule.allowed)][-1]
     if column.kind == "date":
         year, month, *day = value.split("-")
         return f"{year}年{int(month)}月" + "".join(f"{int(d)}日" for d in day)
@@ -177,7 +186,7 @@ def test_a_template_filled_in_by_hand_reads_back(contract, tmp_path):
         for number, row in enumerate(EXAMPLES[contract.id], FIRST_ROW):
             for at, column in columns.items():
                 if column.name in row:
-                    sheet.cell(number, at).value = typed(column, row[column.name], main_heading(column)[1])
+                    sheet.cell(number, at).value = typed(column, row, main_heading(column)[1])
     book.save(path)
     table, problems = problems_of(path, contract)
     assert problems == []
@@ -193,7 +202,7 @@ def test_other_headings_of_bureaus_are_known_in_csv(contract, style, tmp_path):
         write(chosen)
         for row in EXAMPLES[contract.id]:
             cells = zip(contract.columns, chosen, strict=True)
-            write([typed(c, row[c.name], c.headings[h]) if c.name in row else None for c, h in cells])
+            write([typed(c, row, c.headings[h]) if c.name in row else None for c, h in cells])
     table, problems = problems_of(tmp_path / "t.csv", contract)
     assert problems == []
     same(table, EXAMPLES[contract.id])
@@ -231,6 +240,167 @@ def test_a_part_may_be_its_whole_and_not_one_more(check, example):
     for value, expected in ((limit, []), (limit + one_more, [c.fix for c in mine])):
         found = check_table(table.assign(**{check.column: value}), contract)
         assert list(found.loc[found["column"].str.endswith(contract.label(check.column)), "fix"]) == expected
+
+
+# --- codes and the words that suit them --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def read_rows(tmp_path_factory):
+    """Read a CSV of rows given by column name; the table and what is wrong with it as level and the words of the fix."""
+    folder = tmp_path_factory.mktemp("rows")
+
+    def run(table_id, *rows):
+        contract = load_table(table_id)
+        names = [c.name for c in contract.columns]
+        with open(folder / "t.csv", "w", encoding="utf-8-sig", newline="") as handle:
+            write = csv.writer(handle).writerow
+            write(names)
+            for row in rows:
+                write([row.get(name) for name in names])
+        return problems_of(folder / "t.csv", contract)
+
+    return run
+
+
+def record(number, item, finding):
+    return {"county_code": "990199", "school_year": 2024, "item": item, "title": f"材料{number}", "confirmed_by": "某部门",
+            "finding": finding}
+
+
+RECORDS = item_codes("national-2017").records
+WORDS = {
+    True: {"未发生": "met", "发生": "not_met", "未定": "undecided", "待确认": "undecided"},
+    False: {"达到": "met", "符合": "met", "未达到": "not_met", "不符合": "not_met", "未定": "undecided", "待确认": "undecided"},
+}
+
+
+@pytest.mark.parametrize("item", [*RECORDS, "E-documents"])
+def test_every_item_takes_its_own_words_and_no_other(item, read_rows):
+    own, words = WORDS[item.startswith("V")], [*dict.fromkeys([*WORDS[True], *WORDS[False]])]
+    table, problems = read_rows("evidence", *(record(n, item, word) for n, word in enumerate([*words, "met", "not_met"])))
+    assert [None if pd.isna(f) else f for f in table["finding"]] == [own.get(word) for word in [*words, "met", "not_met"]]
+    refused = [(n + 2, word) for n, word in enumerate([*words, "met", "not_met"]) if word not in own]
+    assert [(int(p["row"]), p["found"]) for p in problems] == refused
+    assert all(p["level"] == ERROR and p["expected"] == f"条目代码为“{item}”时用：{'、'.join(own)}" for p in problems)
+
+
+def test_the_words_of_an_item_are_those_of_its_usual_code(read_rows):
+    table, [problem] = read_rows("evidence", record(1, " ｖ2", "未发生"), record(2, "v２", "符合"))
+    assert list(table["item"]) == ["V2", "V2"] and table["finding"].iloc[0] == "met" and table["finding"].isna().iloc[1]
+    assert problem["row"] == "3" and "V2" in problem["expected"]
+
+
+@settings(max_examples=60)
+@given(code=st.sampled_from([*RECORDS, "E-documents", "E-2-b"]), lower=st.booleans(), wide=st.booleans(), space=st.booleans())
+def test_a_code_is_the_same_however_it_is_typed(code, lower, wide, space):
+    text = code.lower() if lower else code.upper()
+    text = "".join(chr(ord(c) + 0xFEE0) for c in text) if wide else text
+    assert read_cell(Cell(f" {text[0]} {text[1:]}\u3000" if space else text), EVIDENCE.column("item"), 1.0) == (code, None)
+
+
+@pytest.mark.parametrize("text", ["县规划", "G2a、G2b", "E-", "E-规划", "2024", "G-1"])
+def test_what_has_no_form_of_a_code_stays_as_it_is(text):
+    assert read_cell(Cell(text), EVIDENCE.column("item"), 1.0) == (text, None)
+
+
+def test_codes_are_records_items_made_of_records_and_items_of_numbers():
+    codes = item_codes("national-2017")
+    assert {"P2", "G1", "G2a", "G15", "Q8", "V6"} <= set(codes.records) and not {"R", "L1", "G2"} & set(codes.records)
+    assert codes.parts == {"G2": ("G2a", "G2b", "G2c", "G2d")} and {"G11", "L7", "R", "F2", "Q9"} <= set(codes.others)
+
+
+@pytest.mark.parametrize(("stage", "grade", "taken"), [
+    ("小学", "一年级", True), ("小学", "六年级", True), ("小学", "七年级", False), ("小学", "初三", False), ("小学", "9", False),
+    ("初中", "五年级", False), ("初中", "六年级", True), ("初中", "7", True), ("初中", "9年级", True), ("junior", "小学一年级", False),
+])
+def test_a_grade_belongs_to_its_stage(stage, grade, taken, read_rows):
+    row = EXAMPLES["class"][0] | {"stage": stage, "grade": grade}
+    table, problems = read_rows("class", row)
+    assert table["grade"].notna().iloc[0] == taken and len(problems) == (not taken)
+    assert taken or (problems[0]["found"], problems[0]["level"]) == (grade, ERROR)
+
+
+@pytest.mark.parametrize(("dates", "late"), [
+    (("2024-03", "2024-03", "2024-03"), ""), (("2024-03-15", "2024-03", "2024-03-15"), ""), (("2024-03", "2024-03-01", None), ""),
+    (("2024-03", "2024-02", None), "完成时限"), (("2024-03-15", "2024-03-14", None), "完成时限"),
+    (("2024-03", "2025-03", "2024-02-29"), "完成时间"), (("2024-12", "2025-01", "2023-12"), "完成时间"),
+    (("2024-03", "2024-12", "2026-01"), ""),
+])
+def test_a_project_does_not_end_before_it_starts(dates, late, read_rows):
+    start, deadline, finished = dates
+    _, problems = read_rows("project", EXAMPLES["project"][0] | {"start": start, "deadline": deadline, "finished": finished})
+    assert [p["column"].split()[-1] for p in problems] == ([late] if late else [])
+    assert not late or (problems[0]["level"], problems[0]["expected"]) == (ERROR, f"不早于开始时间 {start}")
+
+
+# --- rules of a contract -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("table_id", "old", "new", "words"), [
+    ("evidence", 'of = "item"', 'of = "itm"', "没有这个同一张工作表的列"), ("evidence", 'pattern = "V.*"', 'pattern = "V("', "正则"),
+    ("evidence", 'allowed = ["未发生"', 'allowed = ["没有发生"', "没有这个选项或标签"), ("class", 'allowed = ["6"', 'allowed = ["10"', "选项或标签"),
+    ("project", 'not_before = "start"', 'not_before = "investment_yuan"', "没有这个日期列"),
+    ("project", 'name = "investment_yuan"', 'not_before = "start"\nname = "investment_yuan"', "没有这个日期列"),
+    ("evidence", 'pattern = "V.*"', 'patern = "V.*"', "patern"),
+])
+def test_a_rule_that_cannot_be_held_is_refused_with_the_contract(table_id, old, new, words, tmp_path):
+    text = (CITED / "tables" / f"{table_id}.toml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / f"{table_id}.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=words):
+        read_table(tmp_path / f"{table_id}.toml")
+
+
+# --- which table a file is ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table_id", list_tables())
+def test_a_template_is_known_by_its_headings(table_id, project):
+    folder = project.raw / "new"
+    folder.mkdir()
+    write_template(load_table(table_id), folder / "甲.xlsx")
+    draft = draft_passport(project.raw, "new")
+    assert tomllib.loads(draft)["table"] == table_id
+    assert f'# 由 "甲.xlsx" 的表头推断为{load_table(table_id).label_zh}；不对请改\ntable = ' in draft
+
+
+@pytest.mark.parametrize(("name", "data"), [
+    ("a.csv", b""), ("a.csv", b"a,b\n1,2\n"), ("a.csv", "学段,年级\n小学,一年级\n".encode()), ("a.csv", b'"a\n'), ("a.xlsx", b"x"),
+    ("a.pdf", b"x"),
+])
+def test_a_file_that_fits_no_table_is_taken_for_the_school_table_with_a_word(name, data, project):
+    (project.raw / "new").mkdir()
+    (project.raw / "new" / name).write_bytes(data)
+    draft = draft_passport(project.raw, "new")
+    assert tomllib.loads(draft)["table"] == "school" and f'# "{name}" 的表头没有对上任何一种表，暂写 school' in draft
+
+
+def test_of_two_tables_whose_headings_are_all_there_the_fuller_one_is_meant(tmp_path):
+    names = [next(iter(c.headings)) for t in ("class", "room") for c in load_table(t).columns]
+    for dropped, expected in (("使用面积", "class"), ("班级名称", "room"), ("没有的", "class")):
+        heading = dict.fromkeys(name for name in names if not name.startswith(dropped))
+        (tmp_path / "t.csv").write_text(",".join(heading) + "\n", encoding="utf-8")
+        assert guess_table(tmp_path / "t.csv").id == expected
+
+
+def test_a_table_that_somebody_has_stated_is_kept(project):
+    folder = project.raw / "new"
+    folder.mkdir()
+    write_template(load_table("class"), folder / "a.xlsx")
+    draft = draft_passport(project.raw, "new").replace('"class"', '"room"')
+    (folder / "source.toml").write_text(draft, encoding="utf-8")
+    again = draft_passport(project.raw, "new")
+    assert tomllib.loads(again)["table"] == "room" and "#" not in again
+
+
+def test_headings_of_a_long_csv_are_seen_without_reading_all_of_it(tmp_path):
+    path = tmp_path / "t.csv"
+    heading = ",".join(next(iter(c.headings)) for c in load_table("room").columns)
+    path.write_bytes(heading.encode("gb18030") + b"\n" * HEADING_SEARCH_ROWS + b'"open quotation mark')
+    assert guess_table(path).id == "room"
+    with pytest.raises(InputError, match="引号不成对"):
+        open_sheets(path)
 
 
 # --- dates -------------------------------------------------------------------------------------------------------

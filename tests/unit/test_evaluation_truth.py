@@ -34,6 +34,14 @@ EARLIER_TOO = ("finance", "county-report", "project")
 NO_TRUTH = {f"L{n}" for n in range(1, 8)}  # what is true of the resources is known to the simulation of the schools
 # Q9 county by county: m met, n not met, u undecided.
 REPORTED = {2022: "unuunu", 2023: "ununnn", 2024: "mnnnnn"}
+WHOLE = {2022: "nnnnnn", 2023: "unnnnn", 2024: "mnnnnn"}  # the county as a whole
+# Conditions that are not found met, not met and undecided, with what is lacking; every item above them is.
+ONE_SIDED = {
+    "L1:junior": "nu", "L2:junior": "u", "L3:junior": "nu", "L4:primary": "n", "L4:junior": "u", "L5:primary": "n",
+    "L6:primary": "n", "L6:junior": "u", "L7:junior": "nu", "G3_art_area": "u", "G4_size_through": "nu",
+    "G5_class_junior": "u", "G8_pay": "u", "G11_backbone": "u", "G13_primary": "u", "Q3_charter": "u", "Q6_moral": "u",
+    "R_sample": "u", "R_parents": "u",
+}
 LETTERS = {"met": "m", "not_met": "n", "undecided": "u"}
 
 
@@ -105,6 +113,25 @@ def test_the_truth_is_about_every_place_and_every_item_but_the_resources(results
     items = {item.code for item in results[PLACES[0]].evaluation.items}
     assert set(truth.index) == {(*place, item) for place in PLACES for item in items - NO_TRUTH}
     assert NO_TRUTH < items and truth.index.is_unique
+
+
+def test_every_condition_is_met_not_met_and_undecided_somewhere_but_these(results):
+    found: dict[str, set[str]] = {}
+    for result in results.values():
+        for _, _, node in result.tree.walk():
+            if node.verdict:
+                found.setdefault(node.code, set()).add(LETTERS[node.verdict])
+    lacking = {code: "".join(x for x in "mnu" if x not in kinds) for code, kinds in found.items()}
+    assert {code: letters for code, letters in lacking.items() if letters} == ONE_SIDED
+    assert not {item.code for item in results[PLACES[0]].evaluation.items} & set(ONE_SIDED)
+
+
+def test_the_county_as_a_whole_is_of_every_kind(results):
+    for year, letters in WHOLE.items():
+        assert "".join(LETTERS[results[county, year].tree.verdict] for county in COUNTIES) == letters, year
+    leading = results["990101", 2023].tree
+    undecided = {n.code for n in leading.leaves() if n.verdict == "undecided"}
+    assert undecided == {"schools:primary", "schools:junior", "L2:primary", "L5:junior", "Q9_level", "Q9_rate"}
 
 
 def test_quality_monitoring_is_decided_by_the_reports_of_three_years_together(results):

@@ -132,12 +132,11 @@ def test_parts_stand_in_order_and_only_the_supplement_decides_nothing(national: 
     assert [part.id for part in national.parts if not part.decides] == ["supplement"]
 
 
-def test_items_have_the_resource_labels_of_the_standard(national: Evaluation) -> None:
+def test_resource_items_are_named_after_what_they_judge_and_quote_its_clause(national: Evaluation) -> None:
     for indicator in latest_standard("national-2017").indicators:
         item = national.item(indicator.code)
-        assert (item.label_zh, item.label_en, item.short_zh, item.kind) == (
-            indicator.label_zh, indicator.label_en, indicator.short_zh, "resources",
-        )  # fmt: skip
+        assert (item.label_zh, item.short_zh, item.kind) == (*[f"{indicator.short_zh}校际差异系数"] * 2, "resources")
+        assert "差异系数" in item.citation.quote and item.label_en.startswith("Coefficient of variation")
 
 
 def test_the_rate_limit_is_the_one_of_the_analyses(national: Evaluation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,9 @@ from qbresearch.language import speaking
 from qbresearch.rules.citations import Citation
 from qbresearch.rules.evaluations import load_evaluation
 from qbresearch.rules.overlays import COLUMNS, TOLD, Overlay, explain, overlay
-from qbresearch.rules.plans import PlanUse, Target, load_plan
+from qbresearch.rules.plan_words import COLUMNS as DESCRIBED
+from qbresearch.rules.plan_words import describe, limit_words
+from qbresearch.rules.plans import Month, Plan, PlanUse, Target, list_plans, load_plan
 from qbresearch.rules.standards import CV, load_standard
 
 ON = date(2024, 9, 1)
@@ -115,6 +118,41 @@ def test_of_several_targets_on_one_path_the_strictest_judges(order: tuple[float,
     assert [(c.plan_value, c.judges) for c in result.changes] == [(v, v == 0.99) for v in order]
 
 
+ROTATION = "requirement:G11_rotation"
+STEPS = ((0.12, Month(2024)), (0.20, Month(2026, 6)), (0.15, Month(2028, 12)))
+
+
+@pytest.mark.parametrize(
+    ("on", "limit", "judging"),
+    [
+        (Month(2023, 12), 0.10, None), (Month(2024, 11), 0.10, None), (Month(2024, 12), 0.12, 0), (Month(2026, 5), 0.12, 0),
+        (Month(2026, 6), 0.20, 1), (Month(2028, 12), 0.15, 2), (Month(2029), 0.15, 2), (None, 0.20, 1),
+    ],
+)  # fmt: skip
+def test_of_dated_targets_the_latest_due_judges(on: Month | None, limit: float, judging: int | None) -> None:
+    """A step not yet due does not judge; without a month the strictest does, whatever its date."""
+    steps = [target(ROTATION, value, id=f"t{n}", due=due) for n, (value, due) in enumerate(STEPS)]
+    for order in (steps, steps[::-1]):
+        result = overlay(EVALUATION, STANDARD, use_with(*order), on=on)
+        assert result.evaluation.requirements["G11_rotation"].limit == limit
+        assert [c.target.id for c in result.changes if c.judges] == ([] if judging is None else [f"t{judging}"])
+        assert len(result.changes) == len(STEPS), "every step is shown"
+
+
+def test_a_target_without_a_date_of_its_own_judges_at_any_time() -> None:
+    assert TEMPLATE.plan.target == Month(2027, 12)
+    use = use_with(target(ROTATION, 0.15, id="plain"), target(ROTATION, 0.12, id="step", due=Month(2024)))
+    for on in (Month(2020), Month(2024, 12), None):
+        result = overlay(EVALUATION, STANDARD, use, on=on)
+        assert [c.judges for c in result.changes] == [True, False]
+        assert result.evaluation.requirements["G11_rotation"].limit == 0.15
+
+
+def test_a_blank_step_takes_no_ones_place() -> None:
+    use = use_with(target(ROTATION, 0.12, id="a", due=Month(2024)), target(ROTATION, None, id="b", field="x", due=Month(2025)))
+    assert overlay(EVALUATION, STANDARD, use, on=Month(2026)).evaluation.requirements["G11_rotation"].limit == 0.12
+
+
 def test_of_several_caps_the_lowest_judges() -> None:
     result = laid(target(AT_MOST, 0.40, id="a"), target(AT_MOST, 0.35, id="b"))
     assert result.standard.caps[CV, "primary"].value == 0.35
@@ -197,6 +235,69 @@ def test_every_value_is_explained_beside_the_national_one() -> None:
     assert "0.35" in first["quote"] and "0.50" in first["base_quote"] and first["clause"] and first["base_source"]
     assert any(s.startswith("空白未填") for s in told["sentence"])
     assert any("没有这一项" in s for s in told["sentence"])
+
+
+@pytest.mark.parametrize("plan_id", list_plans(USES))
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_entry_of_a_plan_is_described_with_its_place(plan_id: str, language: str) -> None:
+    use = load_plan(plan_id, USES)
+    plan = use.plan
+    with speaking(language):
+        told = describe(use, EVALUATION.choose(use.options), STANDARD)
+    assert list(told.columns) == DESCRIBED
+    assert told[["group", "entry", "clause", "quote", "status", "source"]].ne("").all(axis=None)
+    assert told.loc[told["group"].isin(["目标", "Target"]), "value"].ne("").all()
+    assert not told["value"].str.contains(r"E-[a-z]", regex=True).any(), "a code is no name"
+    quotes = {c.said("quote") for c in cited(plan)}
+    assert quotes <= set(told["quote"])
+    groups = told.groupby("group", sort=False).size().tolist()
+    stages = len(plan.stages) + sum(len(s.conditions) for s in plan.stages)
+    kinds = [
+        plan.facts, plan.targets, plan.commitments, plan.blanks, plan.phases, {(s.year, s.stage) for s in plan.schools},
+        {c.year for c in plan.counties}, range(stages), plan.tasks, plan.beside, use.options, plan.sections,
+        plan.recommendations, plan.mentions, plan.remarks,
+    ]  # fmt: skip
+    if language == "zh":
+        assert groups == [len(kind) for kind in kinds if len(kind)]
+
+
+def cited(plan: Plan) -> Iterator[Citation]:
+    entries = (*plan.facts.values(), *plan.targets, *plan.commitments, *plan.blanks, *plan.phases, *plan.schools, *plan.counties,
+               *plan.stages, *plan.tasks, *plan.beside, *plan.sections, *plan.recommendations, *plan.mentions, *plan.remarks)  # fmt: skip
+    yield from (entry.citation for entry in entries)
+    yield from (condition.citation for stage in plan.stages for condition in stage.conditions)
+
+
+def values(use: PlanUse) -> dict[str, str]:
+    frame = describe(use, EVALUATION.choose(use.options), STANDARD)
+    return dict(zip(frame["entry"], frame["value"], strict=True))
+
+
+def test_blanks_are_described_by_what_fills_them() -> None:
+    label = "骨干教师占交流教师总数的比例"
+    assert values(load_plan("x-county-2026"))[label] == "未填"
+    assert values(load_plan("demo-template", USES))[label] == "填：25 %"
+
+
+def test_stages_tasks_and_options_are_described_by_names() -> None:
+    prefecture, district = values(load_plan("xinganmeng-2025")), values(load_plan("longzihu-2024"))
+    assert prefecture["有效推进阶段 · 起始年级全部为标准班额"] == "G5 班额；只看起始年级；期限 2026 年 9 月"
+    assert prefecture["全面启动阶段"] == "2025 年 8 月前" and prefecture["实地迎检阶段 · 项目建设全面完成"] == "材料：项目完成材料"
+    assert district["办学条件优质均衡"].endswith("责任部门 区发改委、区自规分局、区财政局、区住房城乡建设交通局、区教育局、各乡街")
+    assert district["省颁标准（皖教督〔2018〕8号）"] == "未能读到，不作判定"
+    assert district["优化方案，对标自查"] == "2023 年至 2024 年", "the document names years and no months"
+    assert values(load_plan("demo-template", USES))["特殊教育学校生均公用经费的限值"].startswith("7000 元")
+    assert values(load_plan("demo-qinxian", USES))["2026 年；初中"] == "沁县第三中学（9901060026）、沁县第五中学（9901060028）"
+
+
+def test_limits_are_worded_with_sign_and_unit() -> None:
+    worded = {
+        "requirement:G11_rotation": (0.12, "≥ 12 %"), "requirement:G7_funding": (8000, "≥ 8000 元/生"),
+        f"cap:{CV}:junior": (0.4, "≤ 0.40"), "threshold:L1:primary": (5, "≥ 5"), "rule:school_min_met": (7, "≥ 7"),
+    }  # fmt: skip
+    for path, (value, words) in worded.items():
+        label, limit = limit_words(path, value, EVALUATION, STANDARD)
+        assert limit == words and label
 
 
 def test_english_reports_explain_in_english() -> None:

@@ -40,6 +40,7 @@ def progress() -> pd.DataFrame:
             "year": [2024, 2025, 2026, 2027],
             "planned": [5, 10, 14, 18],
             "reached": [6.0, 7.0, NAN, NAN],
+            "early": [2.0, 0.0, NAN, NAN],
             "undecided": [0.0, 2.0, 14.0, NAN],
         }
     )
@@ -55,7 +56,8 @@ def calendar() -> pd.DataFrame:
 
 
 def warnings() -> pd.DataFrame:
-    rows = [("甲县", 2025, "overdue"), ("甲县", 2025, "overdue"), ("甲县", 2026, "unknown"), ("乙县", 2027, "soon"), ("乙县", 2028, "")]
+    rows = [("甲县", 2025, "overdue"), ("甲县", 2025, "overdue"), ("甲县", 2026, "unknown"), ("乙县", 2027, "soon"), ("乙县", 2028, ""),
+            ("甲县", 2024, "exempt"), ("乙县", NAN, "")]  # fmt: skip
     return pd.DataFrame(rows, columns=["county", "due", "warning"])
 
 
@@ -164,10 +166,10 @@ def test_sixty_schools_are_drawn_and_more_refused():
 def test_a_year_that_cannot_be_judged_has_no_bar_and_years_ahead_are_shaded():
     ax = figures.plot_progress(progress())
     bars = [(p.get_x() + p.get_width() / 2, p.get_y(), p.get_height()) for p in ax.patches if p.get_width() == pytest.approx(0.62)]
-    assert bars == [(2024, 0, 6), (2025, 0, 7), (2025, 7, 2)]
+    assert bars == [(2024, 0, 4), (2025, 0, 7), (2024, 4, 2), (2025, 7, 2)]
     assert len([p for p in ax.patches if p.get_hatch()]) == 1
     shown = words(ax)
-    assert {"2026 年以后尚无数据", "规划累计达标", "无法判定", "5", "6", "18"} <= set(shown)
+    assert {"2026 年以后尚无数据", "规划累计达标", "无法判定", "未到期而提前达标", "5", "4", "2", "18"} <= set(shown)
     step = next(line for line in ax.lines if line.get_drawstyle() == "steps-mid")
     assert list(step.get_ydata()) == [5, 10, 14, 18]
 
@@ -189,12 +191,14 @@ def test_stages_of_one_year_stand_below_each_other_and_what_holds_always_spans_a
     assert len(always) == 1 and always[0].get_hatch()
     assert always[0].get_y() > push.get_y() + 0.8
     assert [b.get_linestyle() != "-" for b in bands].count(True) == 1  # before the plan was issued
+    assert max(b.get_linewidth() for b in bands) == 2.0
     assert [t.get_text() for t in ax.get_xticklabels()] == ["2024", "2025", "2026", "2027", "2028"]
 
 
 def test_warnings_of_one_county_and_year_are_counted_at_one_mark():
     ax = figures.plot_calendar(calendar(), warnings=warnings(), as_of=2026)
     kinds = [line.get_marker() for line in ax.lines if line.get_marker() in ("X", "^", "s")]
+    assert "不作预警" in words(ax)
     assert sorted(kinds) == ["X", "^", "s"] and "2" in words(ax)
     assert not [line for line in figures.plot_calendar(calendar()).lines if line.get_marker() == "X"]
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.evaluation_tables import beside_table
+from qbresearch.exhibits.plan_tables import problem_words, problems_table, targets_table
 from qbresearch.language import speaking
 from qbresearch.results.evaluation.tree import MET, NOT_MET, UNDECIDED, Node, parent
 from qbresearch.results.plans.lists import roll_up, three_lists
-from qbresearch.results.plans.problems import list_problems, recommend
+from qbresearch.results.plans.problems import county_deadline, list_problems, recommend
 from qbresearch.results.plans.targets import judge_targets
 from qbresearch.rules.evaluations import latest_evaluation
 from qbresearch.rules.overlays import overlay
@@ -65,7 +66,7 @@ USE = made.use(made.plan(tasks=TASKS))
 def test_a_problem_leads_to_its_nearest_measure_its_departments_and_date():
     table = list_problems(county(), USE).tidy().set_index("code")
     assert table.loc["G11_rotation", ["task", "departments", "deadline", "deadline_from"]].tolist() == [
-        "rotation", "人社局", "2027 年 12 月", "plan"]  # fmt: skip
+        "rotation", "人社局", "2027 年 12 月（规划总目标时间）", "plan"]  # fmt: skip
     assert table.loc["L5:primary", ["task", "item", "part", "departments"]].tolist() == ["grounds", "L5", "resources", "教育局、财政局"]
     assert "G11_backbone" not in table.index and "L1:primary" not in table.index
 
@@ -77,11 +78,12 @@ def test_what_no_task_answers_is_listed_as_such():
 
 
 def test_the_school_rule_is_answered_by_the_tasks_on_its_indicators():
-    table = list_problems(county(), USE).tidy()
-    assert table[table["code"] == "schools:primary"]["task"].tolist() == ["teachers", "grounds"]
-    assert table[table["code"] == "schools:primary"]["rank"].nunique() == 1
+    table = list_problems(county(), USE).tidy().set_index("code")
+    assert table.loc["schools:primary", ["task", "measure"]].tolist() == ["teachers、grounds", "举措 teachers；举措 grounds"]
+    assert table.loc["schools:primary", "departments"] == "教育局、财政局"
+    assert table.loc["schools:primary", "deadline"] == "2026 年 6 月、2027 年 12 月（规划总目标时间）"
     named = made.use(made.plan(tasks=(*TASKS, made.task("rule", "schools"))))
-    assert "rule" in list_problems(county(), named).tidy().set_index("code").loc["schools:primary", "task"].tolist()
+    assert "rule" in list_problems(county(), named).tidy().set_index("code").loc["schools:primary", "task"]
 
 
 def test_the_worst_comes_first_vetoes_before_all_and_findings_last():
@@ -137,7 +139,7 @@ DEPARTMENTS = {
 def test_departments_follow_the_mapping_of_the_document(code):
     problems = list_problems(made.tree(made.leaf(code, NOT_MET)), load_plan("longzihu-2024")).tidy()
     assert problems["departments"].tolist() == ["、".join(DEPARTMENTS[code])]
-    assert problems["deadline"].tolist() == ["2025 年"]
+    assert problems["deadline"].tolist() == ["2025 年（规划总目标时间）"]
 
 
 # --- recommendations ----------------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ def test_a_recommendation_is_chosen_by_a_gap_and_names_its_numbers():
     found = recommend(county(), use)
     table = found.tidy().set_index("recommendation")
     assert list(table.index) == ["rotate", "all"]
-    assert table.loc["rotate", "because"] == "G11 条目 G11·条件 G11_rotation为 8%，标准 10%"
+    assert table.loc["rotate", "because"] == "G11 条件 G11_rotation为 8%，标准 10%"
     assert "9 所学校中 3 所达标" in table.loc["all", "because"] and "0.6，标准 0.5" in table.loc["all", "because"]
     assert table.loc["all", "codes"] == "schools、L5"
     assert found.unanswered == ("F1",)
@@ -187,10 +189,12 @@ PROJECT_STATES = {
     ("2025-01", "2026-03", "2026-03"): ("done", False),
     ("2025-01", "2026-03", "2026-04"): ("done_late", False),
     ("2025-01", "2026-09", ""): ("running", False),
-    ("2025-01", "2026-06", None): ("running", False),
+    ("2025-01", "2026-06", None): ("late", False),
+    ("2025-01", "2026-07", None): ("running", False),
+    ("2025-01", "2026-06", "2026-06"): ("done", False),
     ("2025-01", "2026-05", ""): ("late", False),
     ("2025-01", "2026-10", ""): ("running", True),
-    ("2025-01", "2026-05", "2026-10"): ("done_late", True),
+    ("2025-01", "2026-05", "2026-10"): ("late", True),
     ("2026-07", "2026-08", ""): ("ahead", False),
     ("2025-01", "", ""): ("undated", False),
 }
@@ -210,7 +214,8 @@ def test_tasks_projects_and_deadlines_of_a_county():
     assert lists.projects["project"].tolist() == ["体育馆", "教室"]
     tasks = lists.tasks.set_index("task")
     assert tasks["problems"].to_dict() == {"teachers": 1, "grounds": 2, "rotation": 1, "government": 0}
-    assert tasks["state"].to_dict() == {"teachers": "late", "grounds": "running", "rotation": "running", "government": "done"}
+    assert tasks["state"].to_dict() == {
+        "teachers": "late", "grounds": "unrecorded", "rotation": "unrecorded", "government": "unrecorded"}
     assert lists.tidy()["what"].tolist() == ["体育馆", "举措 teachers", "教室", "举措 grounds", "举措 rotation"]
     assert lists.summary() == "甲县：针对未达标条目的任务 3 项，项目 2 个，其中逾期 1 个"
     assert json.loads(json.dumps(lists.to_dict()))["supplied"] is True
@@ -294,14 +299,14 @@ def test_a_cap_is_judged_by_the_largest_coefficient():
 
 def test_the_school_rule_is_that_of_both_trees():
     row = judged(made.target("rule:school_min_met", 7.0), national=county(schools=MET)).iloc[0]
-    assert (row["verdict"], row["plan_verdict"], row["reason"]) == (MET, NOT_MET, "9 所学校中 3 所达标")
+    assert (row["verdict"], row["plan_verdict"], row["reason"]) == (MET, NOT_MET, "条件 schools:primary：9 所学校中 3 所达标")
 
 
 def test_what_no_data_can_decide_is_undecided_and_says_why():
     blank = made.target("requirement:G11_backbone", None, field="share")
     table = judged(made.target("indicator:gap", None), blank, made.target("threshold:L1:primary", 4.2), made.target("requirement:G12_certified", 1.0))
     assert table["plan_verdict"].tolist() == [UNDECIDED] * 4
-    assert table["verdict"].tolist() == ["", MET, UNDECIDED, UNDECIDED]
+    assert table["verdict"].tolist() == ["", MET, "", UNDECIDED]
     assert "没有可以计算的定义" in table["reason"][0] and "空白" in table["reason"][1]
     assert "学校判定" in table["reason"][2] and "没有评估结果" in table["reason"][3]
     assert table["value"].isna().tolist() == [True, False, True, True]
@@ -314,7 +319,49 @@ def test_the_targets_of_every_document_can_be_judged_and_printed():
         assert len(result.tidy()) == len(use.plan.targets)
         assert result.tidy()["plan_verdict"].isin([MET, NOT_MET, UNDECIDED]).all()
         assert len(beside_table(result.beside()).rows) == len(use.plan.targets)
+        assert all(len(row) == 8 for row in targets_table(result.beside()).rows)
         assert json.loads(json.dumps(result.to_dict()))["plan"] == use.label_zh
+
+
+def test_a_target_has_a_date_of_its_own_or_that_of_the_plan():
+    laid = overlay(EVALUATION, STANDARD, made.use(made.plan(targets=(
+        made.target("requirement:Q1_retention", 0.99, due=Month(2024)), made.target("requirement:G11_rotation", 0.2, field="share"),
+    ))))  # fmt: skip
+    plan = made.tree(made.leaf("Q1_retention", NOT_MET, 0.97, 0.99), made.leaf("G11_rotation", NOT_MET, 0.08, 0.2))
+    overall = county_deadline(USE, "")
+    table = judge_targets(laid, county(), plan, deadline=overall, as_of=Month(2024, 12), fills=("share",)).tidy()
+    assert table["due"].tolist() == ["2024 年", "2027 年 12 月（规划总目标时间）"]
+    assert table["timing"].tolist() == ["missed", "not_yet"] and table["filled"].tolist() == [False, True]
+    assert set(judge_targets(laid, county(), plan).tidy()["timing"]) == {"not_yet", "no_date"}
+
+
+def test_a_county_of_a_prefecture_has_its_own_year():
+    use = made.use(made.prefecture_plan(made.condition("x", "G5"), tasks=TASKS), county_code="")
+    row = list_problems(county(), use, county_code="990101").tidy().set_index("code").loc["L5:primary"]
+    assert row[["deadline", "deadline_from", "deadline_quote"]].tolist() == ["2026 年", "county", "2026年甲县"]
+    lists = three_lists(use, list_problems(county(), use, county_code="990102"), as_of=Month(2026, 1), county_code="990102")
+    assert lists.tasks.set_index("task").loc["grounds", "deadline"] == "2028"
+    assert list_problems(county(), use).tidy().set_index("code").loc["L5:primary", "deadline"] == "2027 年 12 月（规划总目标时间）"
+
+
+def test_a_problem_says_value_requirement_and_the_national_verdict():
+    plan = made.tree(made.item("Q1", Node("Q1_retention", "初中三年巩固率", NOT_MET, 0.958, "at_least", 0.99, -0.032, percent=True)), part="quality")
+    national = made.tree(made.item("Q1", Node("Q1_retention", "初中三年巩固率", MET, 0.958, "at_least", 0.95, 0.008, percent=True)), part="quality")
+    frame = list_problems(plan, USE, national=national).tidy()
+    assert problem_words(frame.iloc[0]) == "初中三年巩固率 95.8%，低于规划 99%，国家 95% 已达到"
+    assert problems_table(frame).rows[0][3:5] == ("−3.2 个百分点", "−3.2%")
+    same = list_problems(plan, USE, national=plan).tidy()
+    assert problem_words(same.iloc[0]) == "初中三年巩固率 95.8%，低于要求 99%"
+    spread = list_problems(county(), USE).tidy().set_index("code").loc["L5:primary"]
+    assert problem_words(spread) == "运动场馆（小学） 0.600，高于要求 0.5"
+
+
+def test_columns_without_anything_are_left_out():
+    bare = made.use(made.plan(tasks=(made.task("x", "G11", departments=()),), target=None))
+    heads = [column["label"] for column in problems_table(list_problems(county(), bare).tidy()).columns]
+    assert "责任部门" not in heads and "期限" not in heads and "措施" in heads
+    none = [column["label"] for column in problems_table(list_problems(county(), bare).tidy(), measures=False).columns]
+    assert "措施" not in none
 
 
 def test_words_are_in_english_too():

@@ -56,6 +56,14 @@ def test_without_slippage_undecided_schools_are_still_told_apart():
     assert text == "某县：能够判定的学校没有一所落后于规划。另有 1 所无法判定，未计在内。"
 
 
+def test_the_trend_counts_schools_that_would_miss_the_plan():
+    data = schools().assign(expected_late=[NAN, NAN, 4.0, NAN, NAN, NAN, NAN])
+    assert sentences.trend_sentence(data, place="某县") == (
+        "某县：照近年的变化推算，尚未达标的 3 所学校中，1 所推算的年份晚于规划年份、1 所在推算年限内看不到达标、1 所年数不足、不作推算。"
+    )
+    assert sentences.trend_sentence(data.query("verdict == 'met'"), place="某县") == ""
+
+
 def warnings() -> pd.DataFrame:
     rows = [
         ("甲县", "七项指标基本达标", "2025年", "overdue"), ("甲县", "专用教室配齐", "2025年", "overdue"),
@@ -70,6 +78,8 @@ def test_warnings_are_counted_by_kind_and_named():
         "2027 年到期而尚未达标的 1 条：乙县“差异系数达标”（2027年）。到期而因缺数据无法判定的 1 条。"
     )
     assert sentences.warning_sentence(warnings().tail(1), place="某盟", as_of=2026) == "某盟：2026 年没有需要预警的阶段条件。"
+    early = warnings().tail(1).assign(warning="exempt")
+    assert sentences.warning_sentence(early, place="某盟", as_of=2026).endswith("另有 1 条期限早于规划印发，不作预警。")
     assert "没有到期而未达标的条件" in sentences.warning_sentence(warnings().iloc[2:], place="某盟", as_of=2026)
 
 
@@ -80,14 +90,14 @@ def test_of_many_warnings_three_are_quoted():
 
 
 def targets() -> pd.DataFrame:
-    rows = [("差异系数", "met", "not_met", "stricter"), ("入学率", "not_met", "met", "weaker"), ("骨干教师", "met", "undecided", "open"),
-            ("巩固率", "met", "met", "stricter")]  # fmt: skip
-    return pd.DataFrame(rows, columns=["label", "verdict", "plan_verdict", "relation"])
+    rows = [("差异系数", "met", "not_met", "stricter", "missed"), ("入学率", "not_met", "met", "weaker", ""), ("骨干教师", "met", "undecided", "open", ""),
+            ("巩固率", "met", "met", "stricter", ""), ("每百名学生教师数", "", "not_met", "same", "not_yet")]  # fmt: skip
+    return pd.DataFrame(rows, columns=["label", "verdict", "plan_verdict", "relation", "timing"])
 
 
 def test_targets_are_told_apart_from_the_national_verdict():
     assert sentences.targets_sentence(targets(), place="某县") == (
-        "某县：规划目标 4 项，其中比标准严 2 项、比标准宽 1 项、尚未填写 1 项。按规划要求：达标 2 项、未达标 1 项、无法判定 1 项。"
+        "某县：规划目标 5 项，其中比标准严 2 项、与标准相同 1 项、比标准宽 1 项、尚未填写 1 项。按规划要求：达标 2 项、到期未达标 1 项、未到期而现在未达到 1 项、无法判定 1 项。"
         "达到国家要求而未达到规划要求的有：差异系数。达到规划要求而未达到国家要求的有：入学率；是否通过国家评估以国家要求为准。"
     )
     assert "没有可以与国家要求对照的目标" in sentences.targets_sentence(targets().iloc[:0], place="某县")
@@ -95,14 +105,16 @@ def test_targets_are_told_apart_from_the_national_verdict():
 
 def test_a_check_quotes_contradictions_and_counts_the_rest():
     findings = pd.DataFrame(
-        [("contradiction", "巩固率一处写 95%，一处写 99%"), ("weaker", "只要求起始年级"), ("gap", "没有说明以谁为基数"), ("remark", "文号有脱字")],
-        columns=["severity", "sentence"],
+        [("two_values", "contradiction", "巩固率一处写 95%，一处写 99%"), ("weaker_condition", "weaker", "只要求起始年级"),
+         ("base_unsaid", "gap", "没有说明以谁为基数"), ("tight_deadline", "gap", "期限在统计之后"), ("remark", "remark", "文号有脱字")],
+        columns=["kind", "severity", "sentence"],
     )
     text = sentences.check_sentence(findings, place="某县规划")
-    assert text.startswith("某县规划：核对规划文本，需要说明的有 4 处：")
-    assert text.endswith("须先处理的是：巩固率一处写 95%，一处写 99%；只要求起始年级。") and text.count("1 处") == 4
+    assert text.startswith("某县规划：核对规划文本，需要说明的有 5 处：")
+    assert "没有说清 1 处、期限偏紧（推断） 1 处" in text
+    assert text.endswith("须先处理的是：巩固率一处写 95%，一处写 99%；只要求起始年级。") and text.count("1 处") == 5
     many = pd.concat([findings.head(1)] * 5)
-    assert "须先处理的有 5 处，如：" in sentences.check_sentence(many, place="某县规划")
+    assert "其中须先处理的 5 处，如：" in sentences.check_sentence(many, place="某县规划")
     assert "须先处理" not in sentences.check_sentence(findings.tail(2), place="某县规划")
     assert "没有前后矛盾" in sentences.check_sentence(findings.iloc[:0], place="某县规划")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import plan_data as made
@@ -112,7 +113,7 @@ def test_all_codes_and_records_must_be_met():
     assert judged(both, {A: tree}, records=records).loc["甲县", "verdict"] == MET
     worse = evidence((A, 2024, "E-x", "met"), (A, 2024, "E-x", "not_met"))
     table = judged(both, {A: tree}, records=worse)
-    assert table.loc["甲县", ["verdict", "reason"]].tolist() == [NOT_MET, "未达标：E-x"]
+    assert table.loc["甲县", ["verdict", "reason"]].tolist() == [NOT_MET, "未达标：佐证材料"]
     open_tree = made.tree(made.leaf("G5", MET), made.leaf("G3", UNDECIDED))
     table = judged(both, {A: open_tree}, records=records)
     assert table.loc["甲县", ["verdict", "reason"]].tolist() == [UNDECIDED, "无法判定：G3 条件 G3"]
@@ -122,7 +123,7 @@ def test_all_codes_and_records_must_be_met():
 def test_without_tree_or_record_nothing_is_said():
     table = judged(made.condition("both", "G5", evidence=("E-x",)), {})
     assert set(table["verdict"]) == {UNDECIDED}
-    assert table.loc["甲县", "reason"] == "无法判定：G5、E-x"
+    assert table.loc["甲县", "reason"] == "无法判定：G5、佐证材料"
     assert judged(made.condition("nothing"), {}).loc["甲县", "reason"] == "这一条没有可以判定的指标或材料"
     gap = evidence((A, 2024, "E-x", None), (B, 2024, "E-x", "met"))
     assert judged(made.condition("x", evidence=("E-x",)), {}, records=gap)["verdict"].tolist() == [UNDECIDED, MET]
@@ -140,6 +141,7 @@ STARTING = made.condition("classes", "G5", scope="starting_grades")
 
 @pytest.mark.parametrize(("all_classes", "starting", "verdict"), [
     (MET, "", MET), (NOT_MET, "", UNDECIDED), (NOT_MET, MET, MET), (NOT_MET, NOT_MET, NOT_MET), (UNDECIDED, MET, MET),
+    (MET, UNDECIDED, UNDECIDED),
 ])  # fmt: skip
 def test_a_condition_on_starting_grades_needs_their_own_verdict(all_classes, starting, verdict):
     trees = {A: made.tree(made.leaf("G5", all_classes))}
@@ -166,11 +168,53 @@ def test_without_classes_starting_grades_are_undecided():
     assert judge_starting_grades(None, latest_evaluation("national-2017")) == UNDECIDED
 
 
-def test_what_holds_always_is_due_from_the_inspection_on():
+def test_what_holds_always_has_no_year_and_gives_no_warning():
     trees = {code: parent("county", "甲县", [made.leaf("G5", NOT_MET)]) for code in (A, B)}
     table = judge_stages(place_stages(made.use(made.prefecture_plan(G5)), as_of=2026), trees).tidy()
     keep = table[table["condition"] == "all"].set_index("county")
-    assert keep["warning"].to_dict() == {"甲县": "overdue", "乙县": ""}
+    assert set(keep["warning"]) == {""} and keep["due"].isna().all() and set(keep["due_when"]) == {"长期"}
+    assert keep["state"].to_dict() == {"甲县": "not_met", "乙县": "not_due"}
+
+
+def test_what_was_due_before_the_plan_was_issued_gives_no_warning():
+    own = made.prefecture_plan(G5, issued=Month(2025, 6))
+    first = place_stages(made.use(made.plan(
+        level="prefecture", issued=Month(2025, 6), counties=(made.county("甲县", 2026, A),), schools=(),
+        stages=(made.stage("early", G5, made.condition("rooms", "G5", due=Month(2025, 9)), offset=2),),
+    )), as_of=2025)  # fmt: skip
+    table = judge_stages(first, {A: made.tree(made.leaf("G5", NOT_MET))}).tidy().set_index("condition")
+    assert table["warning"].to_dict() == {"classes": "exempt", "rooms": "overdue"}
+    met = judge_stages(first, {A: made.tree(made.leaf("G5", MET))}).tidy()
+    assert set(met["warning"]) == {""}
+    later = judge_stages(place_stages(made.use(own), as_of=2025), {A: made.tree(made.leaf("G5", NOT_MET))})
+    assert "exempt" not in later.tidy().loc[lambda d: d["condition"].eq("classes"), "warning"].tolist()
+
+
+def test_every_item_means_all_that_decides():
+    whole = replace(made.condition("all_met", "schools"), citation=made.cite("全面做到“项项达标、校校达标”"))
+    tree = parent("county", "甲县", [
+        parent("resources", "资源配置", [made.leaf("schools", MET), made.leaf("L1", MET)]), parent("quality", "教育质量", [made.leaf("Q1", NOT_MET)]),
+        parent("supplement", "附加核对", [made.leaf("F1", NOT_MET)], decides=False),
+    ])  # fmt: skip
+    row = judged(whole, {A: tree}).loc["甲县"]
+    assert row[["verdict", "reason"]].tolist() == [NOT_MET, "未达标：Q1 条件 Q1"]
+    assert judged(made.condition("schools", "schools"), {A: tree}).loc["甲县", "verdict"] == MET
+
+
+def test_a_county_stands_under_its_name_in_the_data():
+    calendar = place_stages(made.use(made.prefecture_plan(G5)), as_of=2026, names={A: "模拟县"})
+    assert calendar.tidy()[["county", "planned_county"]].drop_duplicates().to_numpy().tolist() == [["模拟县", "甲县"], ["乙县", "乙县"]]
+    trees = {A: county_tree(MET, MET)}
+    table = summarize_prefecture(calendar.use, judge_stages(calendar, trees), trees, trees).tidy()
+    assert table[["county", "planned_county"]].to_numpy().tolist() == [["模拟县", "甲县"], ["乙县", "乙县"]]
+
+
+def test_codes_of_nodes_and_records_are_never_printed():
+    records = evidence((A, 2024, "E-x", "not_met")).assign(title="核查表")
+    both = made.condition("both", "schools", evidence=("E-x", "E-y"))
+    reason = judged(both, {A: made.tree(Node("schools", "每所学校达标", NOT_MET))}, records=records).loc["甲县", "reason"]
+    assert reason == "未达标：每所学校达标、核查表"
+    assert judged(made.condition("s", "schools"), {}).loc["甲县", "reason"] == "无法判定：评估条目"
 
 
 def test_warnings_say_what_is_late():
@@ -178,11 +222,10 @@ def test_warnings_say_what_is_late():
     result = judge_stages(calendar, {code: made.tree(made.leaf("G5", NOT_MET)) for code in (A, B)})
     assert result.sentences() == (
         "甲县：阶段 build的条件“条件 classes”2025 年已到期，未达标：G5 条件 G5",
-        "甲县：阶段 keep的条件“条件 all”2026 年已到期，未达标：county 甲县",
         "乙县：阶段 build的条件“条件 classes”2027 年到期，目前未达标：G5 条件 G5",
     )
-    assert "到期未达的条件 2 条，明年到期而未达的 1 条，到期而无法判定的 2 条" in result.summary()
-    assert len(json.loads(json.dumps(result.to_dict()))["warnings"]) == 3
+    assert "到期未达的条件 1 条，明年到期而未达的 1 条，到期而无法判定的 2 条，期限早于规划印发而不作预警的 0 条" in result.summary()
+    assert len(json.loads(json.dumps(result.to_dict()))["warnings"]) == 2
     with speaking("en"):
         assert judge_stages(calendar, {}).summary().endswith("4 are due and undecided") or "due" in result.summary()
     assert result.plot().get_yticklabels()[0].get_text() == "甲县"
@@ -236,7 +279,7 @@ def test_a_prefecture_has_one_row_a_county():
     assert {k: first[k] for k in ("indicators", "met", "not_met", "undecided")} == {"indicators": 4, "met": 2, "not_met": 1, "undecided": 1}
     assert (first["verdict"], first["plan_verdict"], first["target_year"]) == (NOT_MET, NOT_MET, 2026)
     assert (first["schools_verdict"], first["plan_schools_verdict"]) == (MET, NOT_MET)
-    assert (first["overdue"], first["stage"], second["stage"]) == (2, "阶段 build", "阶段 start")
+    assert (first["overdue"], first["stage"], second["stage"]) == (1, "阶段 build", "阶段 start")
     assert second["verdict"] == second["plan_verdict"] == second["schools_verdict"] == UNDECIDED
     assert pd.isna(second["met"])
     assert "2 个县，按国家标准达标 0 个，按规划要求达标 0 个，无法判定 1 个" in result.summary()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from qbresearch.cli import listings
 from qbresearch.errors import CitationError, InputError
 from qbresearch.language import label_of, speaking
 from qbresearch.provenance import file_sha256
 from qbresearch.rules.citations import CITED
-from qbresearch.rules.plan_reader import parse_month, printed
+from qbresearch.rules.evaluations import latest_evaluation
+from qbresearch.rules.plan_texts import check_share, parse_month, printed
 from qbresearch.rules.plans import (
     Month,
     PlanUse,
@@ -19,6 +23,7 @@ from qbresearch.rules.plans import (
     plan_sha256,
     read_plan,
 )
+from qbresearch.rules.rule_index import RuleIndex
 
 USES = Path(__file__).parents[2] / "notebooks" / "plans"
 SHIPPED = ("guzhen-2025", "longzihu-2024", "qinxian-2021", "x-county-2026", "xinganmeng-2025")
@@ -239,7 +244,7 @@ FAULTS = {
     "unknown key at the top": ('level = "county"', 'level = "county"\nversion = 1', ["有不认识的键", "version"]),
     "missing key": ('path = "requirement:G11_rotation"\n', "", ["缺少必填的键", "第 1 个 [[target]]（rotation）", "没有 path"]),
     "no unit": ('unit = "%"\ndue', "due", ["缺少单位", "第 1 个 [[target]]（rotation）"]),
-    "other id": ('id = "own"', 'id = "other"', ["没有这个id", "own.toml", "'other'"]),
+    "other id": ('id = "own"', 'id = "other"', ["没有这个 id", "own.toml", "'other'"]),
     "other level": ('level = "county"', 'level = "province"', ["没有这个层级", "'province'"]),
     "id twice": ('id = "backbone"\npath', 'id = "rotation"\npath', ["id 重复", "第 2 个 [[target]]（rotation）"]),
     "unknown kind of path": ("requirement:G11_rotation", "limit:G11_rotation", ["path 没有指向", "（rotation）", "limit:"]),
@@ -258,18 +263,18 @@ FAULTS = {
     "year not in its quote": ('due = "2026-12"', 'due = "2025-12"', ["原句里没有这个日期", "（rotation） 的 due", "2025-12"]),
     "month not in its quote": ('due = "2026-12"', 'due = "2026-11"', ["原句里没有这个日期", "（rotation） 的 due"]),
     "no month": ('due = "2026-12"', 'due = "2026.12"', ["日期的写法不对", "（rotation） 的 due", '"2026-12"']),
-    "date of the plan without a fact": ('id = "due"', 'id = "ready"', ["没有这个fact", "own.toml", "'due'"]),
+    "date of the plan without a fact": ('id = "due"', 'id = "ready"', ["due 没有同名的事实（[[fact]]）", "own.toml", "补上"]),
     "date of the plan not in its fact": ('due = "2027-12"', 'due = "2026-12"', ["原句里没有这个日期", "own.toml"]),
     "value and blank": ("value = 0.15", 'value = 0.15\nfield = "backbone"', ["目标的值没有说清", "（rotation）"]),
     "unknown blank": ('field = "backbone"', 'field = "back"', ["没有这个空格", "（backbone）", "'back'"]),
     "unknown blank of a phase": ('start_field = "begin"', 'start_field = "x"', ["没有这个空格", "[[phase]]（check）"]),
     "unknown kind of blank": ('kind = "month"', 'kind = "day"', ["没有这个空格类别", "（begin）"]),
     "unknown column": ('due = "2026-12"', 'add = ["pupils"]', ["没有这个列", "（rotation）", "teachers_rotated"]),
-    "unknown source": ("[default]\nsource = \"plan\"", '[default]\nsource = "law"', ["引用了没有登记的出处", "'law'"]),
+    "unknown source": ("[default]\nsource = \"plan\"", '[default]\nsource = "law"', ["没有这个出处（[[source]]）", "[default]", "'law'"]),
     "school not in its row": ('"乙小学"]', '"丙小学"]', ["原句里没有这个词", "[[timetable]]", "丙小学"]),
     "school twice": ('"乙小学"]', '"甲小学"]', ["名字重复", "[[timetable]]", "甲小学"]),
     "year not in the row": ("year = 2025", "year = 2024", ["原句里没有这个数", "[[timetable]]"]),
-    "unknown school stage": ('stage = "primary"', 'stage = "senior"', ["没有这个学段", "甲小学"]),
+    "unknown school stage": ('stage = "primary"', 'stage = "senior"', ["没有这个学段", "[[timetable]]", "'senior'"]),
     "stage without a time": ("offset = 1\n", "", ["阶段的时间没有说清", "[[stage]]（before）"]),
     "stage with two times": ("offset = 1\n", "offset = 1\nalways = true\n", ["阶段的时间没有说清", "offset、always"]),
     "department not in its quote": ('["教育局"]', '["卫健委"]', ["原句里没有这个词", "（build）", "卫健委"]),
@@ -282,6 +287,26 @@ FAULTS = {
     "unknown mention": ('kind = "term"', 'kind = "word"', ["没有这个提及方式", "[[mention]]", "issuer"]),
     "basis without a source": ('kind = "term"', 'kind = "basis"', ["没有这个出处", "[[mention]]", "'F1'"]),
     "mention not in its quote": ('said = "两个增长"', 'said = "三个增长"', ["原句里没有这个词", "[[mention]]"]),
+    "evidence nobody asks for": (
+        "[[task]]", '[[evidence]]\nid = "E-maps"\nlabel = { zh = "图", en = "Maps" }\n[[task]]', ["没有条件用到", "E-maps", "E-rooms"],
+    ),
+    "codes for other names": ('"乙小学"]', '"乙小学"]\ncodes = ["1"]', ["代码与名字对不上", "2 个名字", "[[timetable]]"]),
+    "one code for two names": ('"乙小学"]', '"乙小学"]\ncodes = ["1", "1"]', ["代码与名字对不上", "1、1"]),
+    "county code without quotation marks": ('level = "county"', 'level = "county"\ncounty_code = 990101', ["county_code 的写法不对"]),
+    "percentage as printed": ("value = 0.15", "value = 15", ["比例写成了百分数", "（rotation） 的 value", "比例写成小数：15% 写 0.15"]),
+    "percentage with a reading": ("value = 0.15", 'value = 15\nreading = "见原句"', ["比例写成了百分数", "15% 写 0.15"]),
+    "negative target": ("value = 0.15", 'value = -0.15\nreading = "x"', ["value 要写一个数", "-0.15", "不小于 0"]),
+    "target that is no number": ("value = 0.15", 'value = nan\nreading = "x"', ["value 要写一个数", "nan"]),
+    "phase that ends before it begins": (
+        'start_field = "begin"\nend = "2027-06"', 'start = "2027-06"\nend = "2026"', ["起始晚于结束", "[[phase]]（check）", "起 2027-06，止 2026"],
+    ),
+    "text blank for a target": ('field = "backbone"', 'field = "name"', ["没有这个空格类别", "（backbone）", "'text'"]),
+    "number blank for a month": ('start_field = "begin"', 'start_field = "backbone"', ["没有这个空格类别", "（check）", "month"]),
+    "blank of another unit": ('unit = "%"\nclause', 'unit = "人"\nclause', ["空格的单位与目标不合", "（backbone）", "人"]),
+    "key of a use": ('level = "county"', 'level = "county"\nsigned = 2026-01-01\nnote = "x"', ["signed、note 写在“用法”文件里", "own.toml"]),
+    "county of a use": (
+        "[[stage]]", '[[county]]\nname = "某旗"\ncode = "1"\n[[stage]]', ["name、code 写在“用法”文件里", "[[county]]"],
+    ),
     "label in one language": ('{ zh = "轮岗", en = "Rotation" }', '"轮岗"', ["要有中英文", "（rotation）"]),
 }
 
@@ -294,6 +319,52 @@ def test_one_fault_is_refused_naming_file_and_entry(fault: str, tmp_path: Path) 
     assert "own.toml" in caught.value.where
     for words in told:
         assert words in str(caught.value)
+
+
+WRONG = {
+    "id": ("source", 'id = "plan"', 'id = ["a"]'), "read": ("source", 'read = "全文"', "read = 5"),
+    "said": ("mention", 'said = "两个增长"', "said = 5"), "thing": ("mention", 'thing = "F1"', 'thing = ["a"]'),
+    "value": ("target", "value = 0.15", 'value = "x"\nreading = "y"'), "add": ("target", 'unit = "%"\ndue', 'unit = "%"\nadd = 3\ndue'),
+    "base": ("target", 'unit = "%"\ndue', 'unit = "%"\nbase = ["a"]\ndue'), "year": ("timetable", "year = 2025", 'year = "2025"'),
+    "offset": ("stage", "offset = 1", "offset = true"), "evidence": ("condition", '["E-rooms"]\n  clause', '"E-rooms"\n  clause'),
+    "level": ("section", "level = 1", "level = true"), "quote": ("fact", 'quote = "到2027年底"', "quote = 2027"),
+    "label": ("commitment", '{ zh = "活动", en = "Activity" }', '{ zh = 5, en = "Activity" }'),
+    "names": ("timetable", '["甲小学", "乙小学"]', '["甲小学", 2]'), "default": ("default", '[default]\nsource = "plan"\nstatus = "copy"', "default = []"),
+    "valid": ("task", 'codes = ["G3", "L4"', 'valid = { from = "2020" }\ncodes = ["G3", "L4"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_a_value_of_another_form_is_refused_naming_its_key(key: str, tmp_path: Path) -> None:
+    kind, old, new = WRONG[key]
+    with pytest.raises(CitationError) as caught:
+        read_plan(own(tmp_path, old, new))
+    assert key in caught.value.problem and f"{kind}" in caught.value.where
+    assert caught.value.found and caught.value.expected and caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "sound"),
+    [
+        ("15%", 0.15, True), ("100%", 1, True), ("120%", 1.2, True), ("0.5%", 0.005, True), ("1％", 0.01, True),
+        ("15%", 15, False), ("120%", 120, False), ("1%", 1, False), ("0.5%", 0.5, False), ("原句没有数", 1.5, False),
+    ],
+)  # fmt: skip
+def test_a_share_is_not_written_as_a_percentage(text: str, value: float, sound: bool) -> None:
+    if sound:
+        check_share(value, text, "own.toml")
+        return
+    with pytest.raises(CitationError, match="比例写成小数"):
+        check_share(value, text, "own.toml")
+
+
+def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    text = PLAN.replace("value = 0.15", "value = 15").replace('["教育局"]', '["卫健委"]').replace('said = "两个', 'said = "三个')
+    with pytest.raises(CitationError) as caught:
+        read_plan(own(tmp_path, text=text))
+    assert caught.value.problem == "own.toml 有 3 处不对，第一处：比例写成了百分数"
+    for words in ("（1）比例写成了百分数", "卫健委", "（3）原句里没有这个词", "[[mention]]", "15% 写 0.15"):
+        assert words in caught.value.found
 
 
 def test_a_reading_takes_the_place_of_digits(tmp_path: Path) -> None:
@@ -344,12 +415,30 @@ def test_a_use_fills_blanks_and_maps_schools(tmp_path: Path) -> None:
     assert load_plan("own", tmp_path).plan.targets[1].value is None, "the plan itself stays blank"
 
 
+@pytest.mark.parametrize(("filled", "share"), [("0.5", 0.005), ("1", 0.01), ("1.0", 0.01), ("100", 1.0)])
+def test_small_percentages_are_percentages(filled: str, share: float, tmp_path: Path) -> None:
+    assert used(tmp_path, f"[fill]\nbackbone = {filled}").plan.targets[1].value == pytest.approx(share)
+
+
+def test_a_phase_cannot_be_filled_in_to_begin_after_its_end(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="起始晚于结束") as caught:
+        own(tmp_path, text=PLAN.replace("2027年6月", "2026年6月").replace('end = "2027-06"', 'end = "2026-06"'))
+        (tmp_path / "use.toml").write_text(USE + '[fill]\nbegin = "2026-09"', encoding="utf-8")
+        load_plan("use", tmp_path)
+    assert caught.value.where.startswith("use.toml") and "自查" in caught.value.where
+
+
 MISUSES = {
     "unknown blank": ("[fill]\nback = 25", "没有这个空格", "backbone"),
     "text for a number": ('[fill]\nbackbone = "25"', "这里要填一个数", "'25'"),
     "truth for a number": ("[fill]\nbackbone = true", "这里要填一个数", "True"),
-    "share for a percentage": ("[fill]\nbackbone = 0.25", "百分数的写法不对", "写 20"),
-    "one as a percentage or a share": ("[fill]\nbackbone = 1", "百分数的写法不对", "1"),
+    "nothing for a percentage": ("[fill]\nbackbone = 0", "百分数的写法不对", "写 20"),
+    "no number for a number": ("[fill]\nbackbone = nan", "这里要填一个数", "nan"),
+    "endless for a number": ("[fill]\nbackbone = inf", "这里要填一个数", "inf"),
+    "negative for a number": ("[fill]\nbackbone = -5", "这里要填一个数", "-5"),
+    "number for the table of fills": ("fill = 3", "fill 的写法不对", "[fill] 一节"),
+    "date of an entry of the plan": ('[[timetable]]\nyear = 2025\ncodes = ["1"]', "timetable 写在规划文件（own.toml）里", "[[school]]"),
+    "timetable among the schools": ('[[school]]\nnames = ["甲小学"]\ncodes = ["1"]', "names、codes 写在规划文件", "name 与 code"),
     "more than all": ("[fill]\nbackbone = 101", "百分数的写法不对", "101"),
     "number for a text": ("[fill]\nname = 5", "这里要填文字", "5"),
     "empty text": ('[fill]\nname = " "', "这里要填文字", "县名"),
@@ -363,6 +452,10 @@ MISUSES = {
     "one school twice": (
         '[[school]]\nname = "甲小学"\ncode = "1"\n[[school]]\nname = "甲小学"\ncode = "2"', "对应关系不成立", "甲小学",
     ),
+    "unknown option": ('[options]\nG7_limits = "8000"', "没有这个选项", "是不是想写 G7_limit"),
+    "unknown choice": ('[options]\nG7_limit = "9000"', "没有这个选法", "6000、7000、8000"),
+    "number for a choice": ("[options]\nG7_limit = 8000", "选法要写成文字", 'G7_limit = "8000"'),
+    "options no table": ('[[options]]\nG7_limit = "8000"', "options 的写法不对", "[options]"),
     "code without quotation marks": ('[[school]]\nname = "甲小学"\ncode = 1', "对应关系不成立", "甲小学"),
 }  # fmt: skip
 
@@ -370,6 +463,7 @@ MISUSES = {
 @pytest.mark.parametrize("misuse", MISUSES)
 def test_a_wrong_use_is_refused_in_five_fields(misuse: str, tmp_path: Path) -> None:
     more, problem, told = MISUSES[misuse]
+    assert "计划" not in problem, "the house word is 规划"
     with pytest.raises(InputError) as caught:
         used(tmp_path, more)
     assert problem in caught.value.problem
@@ -389,12 +483,169 @@ def test_a_wrong_use_is_refused_in_five_fields(misuse: str, tmp_path: Path) -> N
         ('plan = "own"', 'plan = "owm"', "是不是想写 own"),
         ('id = "use"', 'id = "other"', "应与文件名一致"),
         ('note = "模拟"', 'note = "模拟"\nsigned = "2026"', "日期的写法不对"),
-        ('note = "模拟"', 'note = "模拟"\nplace = "某县"', "有不认识的键"),
+        ('note = "模拟"', 'note = "模拟"\nplace = "某县"', "place 写在规划文件（own.toml）里"),
+        ('note = "模拟"', 'note = "模拟"\nplaces = "某县"', "有不认识的键"),
+        ('note = "模拟"', 'note = { zh = 5, en = "x" }', "note 的写法不对"),
+        ('"demo-prefecture"', '["demo-prefecture"]', "source_id 的写法不对"),
+        ('plan = "own"', 'plan = ["own"]', "plan 的写法不对"),
+        ('zh = "用法"', "zh = 3", "label 要有中英文"),
     ],
 )
 def test_a_use_says_what_it_is(old: str, new: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=told):
         used(tmp_path, old=old, new=new)
+
+
+# --- choices where documents disagree, and further standards -------------------------------------------------------
+
+BESIDE = """
+[[beside]]
+id = "province"
+label = { zh = "省颁标准", en = "provincial standard" }
+document = "省发〔2020〕1号"
+read = true
+clause = "二"
+quote = "按省标准执行"
+
+  [[beside.value]]
+  path = "requirement:G11_rotation"
+  value = 0.12
+  unit = "%"
+  clause = "第三条"
+  quote = "交流轮岗比例不低于12%"
+"""
+
+
+def test_the_choices_of_a_use_lie_on_top_of_those_of_its_plan(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(PLAN + '[options]\nG7_limit = "8000"\nQ1_formula = "B"\n', encoding="utf-8")
+    (tmp_path / "use.toml").write_text(USE + '[options]\nG7_limit = "7000"\n', encoding="utf-8")
+    assert load_plan("own", tmp_path).options == {"G7_limit": "8000", "Q1_formula": "B"}
+    assert load_plan("use", tmp_path).options == {"G7_limit": "7000", "Q1_formula": "B"}
+
+
+def test_a_choice_that_ships_as_an_example_is_one_of_the_evaluation() -> None:
+    use = load_plan("demo-template", USES)
+    assert use.options == {"G7_limit": "7000"}
+    assert latest_evaluation(use.plan.evaluation).choose(use.options).requirements["G7_funding"].limit == 7000
+
+
+def test_a_standard_nobody_read_has_no_numbers() -> None:
+    (province,) = load_plan("longzihu-2024").plan.beside
+    assert (province.label_zh, province.document, province.read, province.values) == ("省颁标准", "皖教督〔2018〕8号", False, ())
+    assert "皖教督〔2018〕8号" in province.citation.quote
+    assert load_plan("demo-longzihu", USES).plan.beside == (province,)
+
+
+def test_a_use_gives_the_numbers_of_a_standard_its_plan_names(tmp_path: Path) -> None:
+    text = (USES / "demo-longzihu.toml").read_text(encoding="utf-8").replace("demo-longzihu", "ours")
+    example = "".join(line.removeprefix("#").removeprefix(" ") + "\n" for line in text[text.index("# [[beside]]"):].splitlines())
+    (tmp_path / "ours.toml").write_text(text + example, encoding="utf-8")
+    (province,) = load_plan("ours", tmp_path).plan.beside
+    assert (province.read, province.label_zh) == (True, "省颁标准")
+    assert [(v.path, v.value, v.citation.source) for v in province.values] == [("requirement:G11_rotation", 0.1, "anhui-2018")]
+
+
+def test_a_use_names_a_standard_of_its_own(tmp_path: Path) -> None:
+    use = used(tmp_path, BESIDE)
+    (province,) = use.plan.beside
+    assert (province.values[0].value, province.values[0].citation.status) == (0.12, "copy")
+    assert use.plan.sources["province"].title_zh == "省颁标准（省发〔2020〕1号）"
+    assert load_plan("own", tmp_path).plan.beside == ()
+
+
+def test_a_plan_may_hold_the_numbers_itself(tmp_path: Path) -> None:
+    source = '[[source]]\nid = "province"\ntitle = "省标准"\nread = "全文"\nwhere = "本省"\n'
+    plan = read_plan(own(tmp_path, text=PLAN + source + BESIDE))
+    assert [v.citation.quote for v in plan.beside[0].values] == ["交流轮岗比例不低于12%"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("value = 0.12", "value = 0.13", "原句里没有这个数"), ("value = 0.12", 'value = "12%"', "要写一个数"),
+        ("read = true", "read = false", "read 与所给的数不合"), ("read = true", 'read = "yes"', "read 的写法不对"), ("value = 0.12", "value = 12", "比例写成了百分数"),
+        ("requirement:G11_rotation", "requirement:G99", "path 没有指向"), ("requirement:G11_rotation", "indicator:gap", "不能并列判定"),
+        ('  quote = "交', '  page = 3\n  quote = "交', "有不认识的键"), ('document = "省发〔2020〕1号"\n', "", "缺少必填的键"),
+        ('  unit = "%"\n', "", "缺少必填的键"),
+    ],
+)  # fmt: skip
+def test_a_faulty_further_standard_is_refused(old: str, new: str, told: str, tmp_path: Path) -> None:
+    assert old in BESIDE
+    with pytest.raises(InputError, match=told) as caught:
+        used(tmp_path, BESIDE.replace(old, new, 1))
+    assert "use.toml" in caught.value.where
+
+
+def test_a_further_standard_of_a_plan_is_one_of_its_sources(tmp_path: Path) -> None:
+    with pytest.raises(CitationError, match="并列标准的 id 不成立"):
+        read_plan(own(tmp_path, text=PLAN + BESIDE))
+    with pytest.raises(CitationError, match="id 重复"):
+        used(tmp_path, BESIDE + BESIDE)
+
+
+# --- names of evidence ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_record_a_plan_asks_for_has_a_name(language: str) -> None:
+    plan = load_plan("xinganmeng-2025").plan
+    asked = {code for stage in plan.stages for c in stage.conditions for code in c.evidence}
+    with speaking(language):
+        assert asked == set(plan.evidence) and all(plan.evidence_label(code) for code in asked)
+        assert plan.evidence_label("E-funds") == ""
+
+
+def test_a_record_without_a_name_of_its_own_has_that_of_its_condition(tmp_path: Path) -> None:
+    assert read_plan(own(tmp_path)).evidence_label("E-rooms") == "教室"
+
+
+# --- a county's own plan --------------------------------------------------------------------------------------------
+
+
+def test_a_plan_of_ones_own_needs_no_use(tmp_path: Path) -> None:
+    """Data, codes of schools and names of counties in the plan itself."""
+    text = PLAN.replace('level = "county"', 'level = "county"\nsource_id = "ours"\ncounty_code = "990101"')
+    text = text.replace('"乙小学"]', '"乙小学"]\ncodes = ["9901010001", ""]')
+    use = load_plan(own(tmp_path, text=text).stem, tmp_path)
+    assert (use.source_id, use.county_code, use.school_codes) == ("ours", "990101", {"甲小学": "9901010001"})
+    assert [s.code for s in use.plan.schools] == ["9901010001", ""]
+
+
+def test_a_prefectures_own_plan_names_its_counties(tmp_path: Path) -> None:
+    county = '[[county]]\nyear = 2026\nnames = ["甲县", "乙市"]\ncodes = ["990101", "990102"]\nclause = "一"\nquote = "2026年甲县、乙市达标"\n'
+    use = load_plan(own(tmp_path, text=PLAN.replace('"county"', '"prefecture"') + county).stem, tmp_path)
+    assert use.county_codes == {"甲县": "990101", "乙市": "990102"}
+
+
+def test_a_file_that_is_no_toml_is_named_with_its_line(tmp_path: Path) -> None:
+    path = own(tmp_path, 'place = "某县"', 'place = 某县')
+    with pytest.raises(InputError) as caught:
+        load_plan("own", tmp_path)
+    line = path.read_text(encoding="utf-8").splitlines().index("place = 某县") + 1
+    assert caught.value.where == "own.toml" and f"line {line}" in caught.value.found
+
+
+def test_a_faulty_file_disables_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    used(tmp_path)
+    (tmp_path / "broken.toml").write_text("plan = own\n", encoding="utf-8")
+    assert load_plan("use", tmp_path).id == "use" and load_plan("own", tmp_path).id == "own"
+    assert plan_sha256("use", tmp_path)
+    with pytest.raises(InputError, match="是不是想写 own"):
+        used(tmp_path, old='"own"', new='"owm"')
+    used(tmp_path)
+    monkeypatch.setattr(listings, "find_project", lambda _: SimpleNamespace(plans=tmp_path))
+    listings.show_plans(Namespace(name=None, project=None))
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert set(lines) == {*SHIPPED, "own", "use", "broken"}
+    assert lines["broken"].endswith("读不进来：文件不是合格的 TOML（broken.toml）") and "套用 own" in lines["use"]
+
+
+def test_a_checksum_for_a_batch_is_that_of_a_sound_use(tmp_path: Path) -> None:
+    used(tmp_path)
+    assert RuleIndex(tmp_path).plan_sha256("use") == plan_sha256("use", tmp_path)
+    (tmp_path / "use.toml").write_text(USE + "[fill]\nback = 25", encoding="utf-8")
+    with pytest.raises(InputError, match="没有这个空格"):
+        RuleIndex(tmp_path).plan_sha256("use")
 
 
 def test_a_use_of_a_use_is_refused(tmp_path: Path) -> None:
@@ -433,7 +684,7 @@ def test_all_plans_and_uses_can_be_loaded() -> None:
 def test_a_real_place_comes_without_data(plan_id: str) -> None:
     use = load_plan(plan_id)
     assert not use.fills and not use.school_codes and not use.county_codes and not use.source_id
-    assert use.plan.simulated == (plan_id == "x-county-2026"), "only the template names no real place"
+    assert not use.simulated, "a published document is no simulated data, and neither is a published template"
     assert use.plan.sources["plan"].read
     assert (CITED / "plans" / f"{plan_id}.toml").is_file()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import replace
@@ -80,6 +81,12 @@ def _choices(column: str) -> dict[str, str]:
     return {label: choice["id"] for choice in choices for label in choice["labels"]}
 
 
+def _stages() -> dict[str, set[str]]:
+    """Stages that each type of school teaches."""
+    choices = next(c["choice"] for c in CONTRACT["column"] if c["name"] == "school_type")
+    return {choice["id"]: set(choice.get("stages", ())) for choice in choices}
+
+
 def _read_book(book) -> pd.DataFrame:
     headings, frames = _headings(), []
     for sheet in book.worksheets:
@@ -114,7 +121,7 @@ def _entities(written: pd.DataFrame, county: str, year: int) -> pd.DataFrame:
 def _values(wholes: pd.DataFrame, stage: str) -> tuple[np.ndarray, pd.DataFrame]:
     """Students and the seven values of every school of a stage, from the standard's own definitions."""
     weights = {s["school_type"]: s["weights"] for s in STANDARD["split"]}
-    taught = wholes[wholes[f"students_{stage}"] > 0]
+    taught = wholes[wholes["school_type"].map(lambda kind: stage in _stages()[kind]) & (wholes[f"students_{stage}"] != 0)]
     students = taught[f"students_{stage}"].to_numpy()
     share = np.ones(len(taught))
     for at, (_, school) in enumerate(taught.iterrows()):
@@ -172,14 +179,17 @@ def test_truth_is_recovered_from_the_workbooks(simulation, written):
 
 def test_realised_values_are_within_the_stated_tolerance(parameters, simulation):
     known = simulation.truth.dropna(subset=["mean"])
-    assert len(known) == len(simulation.truth) - 1
+    assert len(simulation.truth) - len(known) == 1 + 7 + 2  # the blank cell; blank students; two blanks in one county
     assert (known["mean"] / known["target_mean"] - 1).abs().max() <= parameters.setting("tolerance_mean")
     assert (known["cv"] - known["target_cv"]).abs().max() <= parameters.setting("tolerance_cv")
     assert (known["cv"] - known["target_cv"]).abs().median() < 0.01
 
 
 def test_areas_and_money_hit_their_targets_closely(simulation):
-    measured = simulation.truth[simulation.truth["indicator"].isin(["L4", "L5", "L6"])]
+    measured = simulation.truth[simulation.truth["indicator"].isin(["L4", "L5", "L6"])].dropna(subset=["mean"])
+    changed = [("990105", 2023, "primary"), ("990105", 2022, "junior")]  # more students; a building more
+    place = pd.MultiIndex.from_frame(measured[["county_code", "school_year", "stage"]])
+    measured = measured[~place.isin(changed)]
     np.testing.assert_allclose(measured["mean"], measured["target_mean"], rtol=1e-4)
     np.testing.assert_allclose(measured["cv"], measured["target_cv"], rtol=1e-3)
 
@@ -276,6 +286,55 @@ def test_the_true_zero_is_a_zero_and_not_a_blank(simulation, written):
     assert fact.values == {"students": 64, "persons": 0}
 
 
+# --- changes after everything has been generated ---------------------------------------------------------------------
+
+
+def test_changes_touch_their_cells_and_nothing_else(parameters, simulation):
+    before = sim.simulate(replace(parameters, changes=()), seed=parameters.seed)
+    cells = {(c.school_code, c.school_year, name): v for c in parameters.changes for name, v in c.set.items()}
+    blanks = {(c.school_code, c.school_year, name) for c in parameters.changes for name in c.blank}
+    keys = list(zip(before.schools["school_code"], before.schools["school_year"], strict=True))
+    for frame, changed in ((simulation.complete, set(cells)), (simulation.schools, set(cells) | blanks)):
+        assert list(zip(frame["school_code"], frame["school_year"], strict=True)) == keys
+        differing = {
+            (*key, name)
+            for name in frame.columns
+            for key, old, new in zip(keys, before.schools[name], frame[name], strict=True)
+            if not (pd.isna(old) and pd.isna(new)) and (pd.isna(old) or pd.isna(new) or old != new)
+        }
+        assert differing == changed
+        assert all(frame.loc[keys.index((code, year)), name] == value for (code, year, name), value in cells.items())
+        assert frame.dtypes.equals(before.schools.dtypes)
+    assert {year for _, year, _ in cells.keys() | blanks} == {2022, 2023}  # the last year stays as it is
+
+
+def test_changes_bring_about_what_they_say(written):
+    def size(code: str, year: int) -> int | None:
+        return written.query("school_code == @code and school_year == @year")["students_primary"].item()
+
+    assert (size("9901050008", 2023), size("9901050009", 2023)) == (2035, 2000)
+    assert size("9901060005", 2022) is None
+    others = written[written["school_year"] != 2023]
+    assert others[["students_primary", "students_junior"]].astype(float).sum(axis=1).max() < 2000
+    weak = _entities(written, "990105", 2022)
+    for stage, code in (("primary", "L3"), ("junior", "L4")):
+        students, values = _values(weak, stage)
+        assert _mean_cv(students, values[code])[1] > _cap(stage)
+    open_county = _entities(written, "990101", 2023)
+    for stage, code in (("primary", "9901010034"), ("junior", "9901010027")):
+        _, values = _values(open_county, stage)
+        assert list(values.index[values.isna().any(axis=1)]) == [code]
+        assert _met(values.drop(index=code), stage).all()
+        rest = values.loc[[code]].fillna(math.inf)
+        assert _met(rest, stage).all() and not _met(values.loc[[code]].fillna(0), stage).any()
+
+
+def test_a_change_of_a_school_that_is_not_there_is_refused(parameters):
+    lost = replace(parameters.changes[0], school_code="9901059999")
+    with pytest.raises(CitationError, match="改动的学校找不到"):
+        sim.simulate(replace(parameters, changes=(lost,)), seed=parameters.seed)
+
+
 # --- consistency -----------------------------------------------------------------------------------------------------
 
 
@@ -325,11 +384,7 @@ def test_parts_never_exceed_their_whole(written):
 
 
 def test_cells_are_filled_exactly_where_the_school_teaches_the_stage(simulation, written):
-    stages = {
-        c["id"]: set(c.get("stages", ()))
-        for c in next(c["choice"] for c in CONTRACT["column"] if c["name"] == "school_type")
-    }
-    blanks = []
+    stages, blanks = _stages(), []
     for column in CONTRACT["column"]:
         if column["name"] == "parent_code":
             continue
@@ -339,7 +394,8 @@ def test_cells_are_filled_exactly_where_the_school_teaches_the_stage(simulation,
         missing = written[due & written[column["name"]].isna()]
         blanks += [(column["name"], row["school_year"], row["school_code"]) for _, row in missing.iterrows()]
     fact = _fact(simulation, "blank_cell")
-    assert blanks == [("multimedia_classrooms", fact.school_year, fact.school_code)]
+    changed = [(name, c.school_year, c.school_code) for c in simulation.parameters.changes for name in c.blank]
+    assert sorted(blanks) == sorted([*changed, ("multimedia_classrooms", fact.school_year, fact.school_code)])
 
 
 def test_numbers_are_whole_or_have_two_decimals_and_stay_in_range(written):
@@ -442,7 +498,7 @@ def test_every_entry_of_the_parameters_is_cited():
     lists = {k: v for k, v in data.items() if isinstance(v, list) and k != "source"}
     assert set(lists) == {
         "mean", "spread", "year", "county", "adjustment", "roster", "campus", "split", "qualification", "basic",
-        "setting", "planted",
+        "setting", "planted", "change",
     }
     for key, entries in lists.items():
         for entry in entries:
@@ -466,6 +522,8 @@ def test_every_entry_of_the_parameters_is_cited():
         ('stage = "primary"', 'stage = "kindergarten"', "没有这个stage"),
         ('name = "persistence"', 'name = "persistance"', "没有这个设定"),
         ('id = "true_zero"', 'id = "true_zeros"', "没有这个埋设事实"),
+        ('blank = ["sports_ground_area_m2"]', 'blank = ["sports_ground"]', "没有这个列"),
+        ('blank = ["students_primary"]', 'empty = ["students_primary"]', "不认识的键"),
         ('cv_profile = "ningguo"', 'cv_profile = "unknown"', "模拟参数不完整"),
         ('county = "990104"', 'county = "990109"', "没有这个县代码"),
     ],

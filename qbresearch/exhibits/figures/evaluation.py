@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -43,18 +42,22 @@ from qbresearch.exhibits.canvas import (
     verdict_handles,
     wrap_text,
 )
-from qbresearch.exhibits.evaluation_tables import limit_words, printed_code, value_words
+from qbresearch.exhibits.evaluation_tables import (
+    limit_words,
+    printed_code,
+    value_words,
+)
 from qbresearch.exhibits.figures.balance import MAX_ROWS
 from qbresearch.exhibits.figures.empty import plot_nothing
 from qbresearch.exhibits.figures.verdict_grid import (
     GRID_NAMES,
     MAX_COLUMNS,
     PART_WIDTH,
-    TILES,
     grid_handles,
     part_head,
     row_labels,
     tile,
+    tile_handles,
     verdict_grid,
 )
 from qbresearch.exhibits.style import MARKERS, PALETTE
@@ -63,6 +66,8 @@ from qbresearch.language import say, series
 MAX_ITEMS = 72
 TILES_A_ROW = 6
 LONG_LABEL = 22  # Chinese characters beyond which rows of margins are high enough for two lines
+VETO = "veto"
+OTHERWISE = ("schools", "reported", "evidence")  # kinds of items that no single number of the county decides
 FURTHEST = 1.0  # margins beyond the whole limit are drawn at the edge
 LINES = ({"marker": "o", "color": "#332288", "linestyle": "-"}, {"marker": "D", "color": "#2A9D8F", "linestyle": (0, (4, 2))})
 
@@ -112,15 +117,8 @@ def plot_verdicts(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         top += height + 0.16
     ax.set_xlim(0, PART_WIDTH + TILES_A_ROW)
     ax.set_ylim(top - 0.16, 0)
-    add_legend(ax, _tile_handles(items["verdict"]), own, points_below=6)
+    add_legend(ax, tile_handles(items["verdict"], vetoes=items["parent"].eq(VETO).any()), own, points_below=6)
     return ax
-
-
-def _tile_handles(verdicts: pd.Series) -> list[Artist]:
-    handles = verdict_handles(verdicts)
-    if verdicts.eq("").any():
-        handles.append(Patch(facecolor="white", edgecolor=TILES[""]["edgecolor"], label=say("没有判定规则")))
-    return handles
 
 
 # --- margins ----------------------------------------------------------------------------------------------------
@@ -135,7 +133,9 @@ def plot_margins(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         One row a requirement, or the whole tree, of which the rows are taken that have no rows below them and a limit
         other than zero. Columns: ``code``, ``parent``, ``label``, ``verdict``, ``comparison``, ``unit``, ``percent``
         (bool), ``value``, ``limit`` and ``margin`` (on the right side of the limit positive; in the unit of the limit).
-        Rows without a value are counted below the axis, not drawn. At most sixty are drawn, the worst.
+        Rows without a value are counted below the axis, not drawn: what is judged school by school, by reports or by
+        documents (``kind`` of the item, where it is there) apart from what lacks data. At most sixty are drawn, the
+        worst.
     ax : matplotlib.axes.Axes, optional
         Axes to draw into.
 
@@ -151,7 +151,10 @@ def plot_margins(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     frame = read_frame(data, where, text=text, numbers=("percent", "value", "limit", "margin"))
     check_verdicts(frame["verdict"], where)
     again = frame["code"].str.startswith("V-")  # a veto that repeats the requirement of another item
-    leaves = frame[~frame["code"].isin(set(frame["parent"])) & ~again & frame["limit"].notna() & frame["limit"].ne(0)]
+    kinds = data["kind"].to_numpy() if "kind" in data else ""
+    leaves = frame.assign(kind=kinds)[~frame["code"].isin(set(frame["parent"])) & ~again]
+    others = leaves["kind"].isin(OTHERWISE) | leaves["limit"].isna()
+    leaves, other = leaves[~others & leaves["limit"].ne(0)], int(others.sum())
     leaves = leaves.assign(label=_distinct_labels(leaves, frame))
     known = leaves[leaves[["value", "margin"]].notna().all(axis=1)]
     if known.empty:
@@ -168,7 +171,7 @@ def plot_margins(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for place, row in zip(places, shown.itertuples(), strict=True):
         _margin_row(ax, place, row, edge)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel(_margin_axis(leaves, known, shown))
+    ax.set_xlabel(_margin_axis(other, leaves, known, shown))
     values = [value_words(r.value, r.unit, bool(r.percent), limit=r.limit) for r in shown.itertuples()]
     # The label says what the year before is needed for; in the column it would take the room of the drawing.
     signs = shown["comparison"].replace("not_less", "at_least")
@@ -216,13 +219,15 @@ def _margin_row(ax: Axes, place: float, row: tuple, edge: float) -> None:
                     path_effects=[withStroke(linewidth=2.4, foreground="white")])  # fmt: skip
 
 
-def _margin_axis(leaves: pd.DataFrame, known: pd.DataFrame, shown: pd.DataFrame) -> str:
+def _margin_axis(other: int, leaves: pd.DataFrame, known: pd.DataFrame, shown: pd.DataFrame) -> str:
     parts = [say("与要求相差的比例（右侧为符合要求的方向，%）")]
+    if other:
+        parts.append(say("另有 {n} 项按校核查或凭材料判定，不在图中", n=other))
     if len(leaves) > len(known):
         parts.append(say("另有 {n} 项缺数据", n=len(leaves) - len(known)))
     if len(known) > len(shown):
         parts.append(say("另有 {n} 项差距更小，未画", n=len(known) - len(shown)))
-    return series(parts)
+    return "\n".join([parts[0], series(parts[1:])]).strip()
 
 
 # --- recognition ------------------------------------------------------------------------------------------------

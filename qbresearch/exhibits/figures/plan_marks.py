@@ -40,7 +40,14 @@ WARNINGS = {
     "overdue": {"marker": "X", "color": "#B33A00"},
     "soon": {"marker": "^", "color": "#C28A1B"},
     "unknown": {"marker": "s", "color": "#8C8C8C"},
+    "exempt": {"marker": "D", "color": "#2B2B2B"},
 }
+# Of the schools that meet the standard: those the plan expects by then, and those ahead of it.
+REACHED = {
+    "due": {"facecolor": "#3A87C2", "edgecolor": "#2A6493", "linewidth": 0.9},
+    "early": {"facecolor": "#D6E7F3", "edgecolor": "#2A6493", "linewidth": 0.9},
+}
+BEFORE_ISSUE = {"edgecolor": "#2B2B2B", "linewidth": 2.0, "linestyle": (0, (2.5, 1.2))}
 # Of what a plan carries out: bars light, dark or outlined, so that states are told apart without colour.
 WORKS = {
     "done": {"facecolor": "#A9CBE4", "edgecolor": "#3A87C2"},
@@ -112,7 +119,7 @@ def as_of_line(ax: Axes, year: float | None) -> list[Artist]:
 
 
 def progress_numbers(ax: Axes, frame: pd.DataFrame) -> None:
-    """Numbers above the steps and at the feet of the bars."""
+    """Numbers above the steps, and in the bars those of the schools due and of those that are early."""
     if len(frame) > MOST_NUMBERED:
         return
     low = 0.1 * ax.get_ylim()[1]
@@ -122,9 +129,13 @@ def progress_numbers(ax: Axes, frame: pd.DataFrame) -> None:
         bar = np.nan_to_num(row.reached)
         if row.planned > 0:  # a low step shares its place with the number in the bar
             height = max(row.planned, bar + np.nan_to_num(row.undecided)) if row.planned < low and bar > 0 else row.planned
-            ax.annotate(f"{row.planned:.0f}", (row.year, height), xytext=(0, 3), **settings)
+            inside = height == row.planned < bar  # then it stands beside the bar, above the end of its step
+            ax.annotate(f"{row.planned:.0f}", (row.year - 0.41 * inside, height), xytext=(0, 3), **settings)
+        early = np.nan_to_num(row.early)
         if bar > 0:
-            ax.annotate(f"{bar:.0f}", (row.year, 0), xytext=(0, 2), fontweight="bold", **settings)
+            ax.annotate(f"{bar - early:.0f}", (row.year, 0), xytext=(0, 2), fontweight="bold", **settings)
+        if early > 0:
+            ax.annotate(f"{early:.0f}", (row.year, max(bar, 2 * low)), xytext=(0, -2), fontweight="bold", **{**settings, "va": "top"})
 
 
 # --- counties -----------------------------------------------------------------------------------------------------
@@ -135,8 +146,8 @@ def band(ax: Axes, top: float, row: tuple, first: int, last: int, room: float) -
     look = BANDS[row.state]
     always = math.isnan(row.year)
     left, width = (first - 0.47, last - first + 0.94) if always else (row.year - 0.47, 0.94)
-    line = (0, (3, 1.5)) if row.before_issue == 1 else "-"
-    ax.add_patch(Rectangle((left, top + 0.08), width, 0.84, linewidth=1.0, linestyle=line, zorder=2, **look))
+    line = BEFORE_ISSUE if row.before_issue == 1 else {"linewidth": 1.0, "linestyle": "-"}
+    ax.add_patch(Rectangle((left, top + 0.08), width, 0.84, zorder=2, **{**look, **line}))
     words = row.label if always else shortened(row.label, (room - 8) / 7.8)
     back = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"} if always else None
     ax.text(left + width / 2 if always else left + 0.04, top + 0.5, literal_text(words), ha="center" if always else "left",
@@ -162,10 +173,11 @@ def calendar_handles(frame: pd.DataFrame, alarms: pd.DataFrame) -> list[Artist]:
     found = set(frame["state"])
     handles: list[Artist] = [Patch(label=words[s], linewidth=1.0, **BANDS[s]) for s in words if s in found]
     if frame["before_issue"].eq(1).any():
-        handles.append(Patch(facecolor="white", edgecolor="#5F7285", linestyle=(0, (3, 1.5)), label=say("早于规划印发")))
+        handles.append(Patch(facecolor="white", label=say("早于规划印发"), **BEFORE_ISSUE))
     kinds = set(alarms["warning"])
     return handles + [
-        dot_handle("plain", word, markersize=8, **WARNINGS[kind]) for kind, word in warning_words().items() if kind and kind in kinds
+        dot_handle("plain", word, markersize=8, **WARNINGS[kind])
+        for kind, word in (warning_words() | {"exempt": say("不作预警")}).items() if kind and kind in kinds
     ]
 
 
@@ -227,7 +239,7 @@ def group_names(ax: Axes, groups: pd.Series) -> None:
         if rows[0]:
             ax.axhline(rows[0] - 0.5, color="#8A9199", linewidth=0.8, zorder=1)
         if name:
-            ax.annotate(wrap_text(name, 5), (1, (rows[0] + rows[-1]) / 2), xycoords=ax.get_yaxis_transform(), xytext=(6, 0),
+            ax.annotate("\n".join(wrap_text(part, 6) for part in name.replace("（", "\n（").split("\n")), (1, (rows[0] + rows[-1]) / 2), xycoords=ax.get_yaxis_transform(), xytext=(6, 0),
                         textcoords="offset points", ha="left", va="center", fontsize=8, fontweight="bold")  # fmt: skip
 
 

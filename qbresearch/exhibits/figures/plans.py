@@ -36,6 +36,7 @@ from qbresearch.exhibits.figures.balance import MAX_ROWS
 from qbresearch.exhibits.figures.empty import plot_nothing
 from qbresearch.exhibits.figures.plan_marks import (
     BANDS,
+    REACHED,
     STATES,
     WARNINGS,
     WORKS,
@@ -55,7 +56,12 @@ from qbresearch.exhibits.figures.plan_marks import (
     year_axis,
     year_bands,
 )
-from qbresearch.exhibits.figures.verdict_grid import MAX_COLUMNS, grid_handles, row_labels, verdict_grid
+from qbresearch.exhibits.figures.verdict_grid import (
+    MAX_COLUMNS,
+    grid_handles,
+    row_labels,
+    verdict_grid,
+)
 from qbresearch.exhibits.plan_tables import progress_words
 from qbresearch.exhibits.style import PALETTE
 from qbresearch.language import say
@@ -69,7 +75,7 @@ FURTHEST_FORECAST = 5  # years after all others, beyond which a forecast is draw
 
 
 def plot_timetable(data: pd.DataFrame, *, as_of: int | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the year a plan sets for every school, and the year the school met the standard or is forecast to.
+    """Draw the year a plan sets for every school, and the year the school met the standard or to which the trend leads.
 
     Parameters
     ----------
@@ -113,7 +119,7 @@ def plot_timetable(data: pd.DataFrame, *, as_of: int | None = None, ax: Axes | N
     handles: list[Artist] = [plan_handle(say("规划年份"))]
     handles += [dot_handle("plain", words[s], **STATES[s]) for s in words if _shows(frame, s)]
     if (frame["forecast"].notna() & frame["reached"].isna()).any():
-        handles.append(dot_handle("plain", say("按趋势预测的年份"), marker="D", markerfacecolor="white", markeredgecolor="#5F7285"))
+        handles.append(dot_handle("plain", say("按趋势推算的年份"), marker="D", markerfacecolor="white", markeredgecolor="#5F7285"))
     handles += as_of_line(ax, as_of)
     add_legend(ax, handles, own)
     return ax
@@ -132,28 +138,32 @@ def plot_progress(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     data : pandas.DataFrame
         One row a year. Columns: ``year``, ``planned`` (schools, cumulative), ``reached`` (schools that meet the standard
-        in that year; NaN where it cannot be said) and ``undecided`` (schools that cannot be judged; NaN in years ahead,
-        so that the last year with a number is the one the data reach).
+        in that year; NaN where it cannot be said), ``early`` (those of them that the plan does not expect yet) and
+        ``undecided`` (schools that cannot be judged; NaN in years ahead, so that the last year with a number is the one
+        the data reach).
     ax : matplotlib.axes.Axes, optional
         Axes to draw into.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Undecided schools stand as a hatched band above those that met the standard.
+        Of the schools that met the standard those due by then stand below those that are early; undecided schools stand as
+        a hatched band above both.
     """
     if data.empty:
         return plot_nothing(say("规划没有学校达标时间表"), ax=ax)
     where = "达标进度图"
-    frame = read_frame(data, where, text=(), numbers=("year", "planned", "reached", "undecided"))
+    frame = read_frame(data, where, text=(), numbers=("year", "planned", "reached", "early", "undecided"))
     check_once(frame, ["year"], where)
     frame = frame.sort_values("year", kind="stable").reset_index(drop=True)
     ax, own = single_axes(ax, 2.9)
-    year, planned, reached, undecided = (frame[n].to_numpy() for n in ("year", "planned", "reached", "undecided"))
+    year, planned, reached, early, undecided = (frame[n].to_numpy() for n in ("year", "planned", "reached", "early", "undecided"))
     ax.step(year, planned, where="mid", color=PALETTE["ink"], linewidth=1.6, linestyle=(0, (5, 2)), zorder=3)
     known = ~np.isnan(reached)
     blurred = known & (np.nan_to_num(undecided) > 0)
-    ax.bar(year[known], reached[known], width=0.62, color="#A9CBE4", edgecolor=PALETTE["met"], linewidth=0.9, zorder=2)
+    ahead, due = known & (np.nan_to_num(early) > 0), reached - early
+    ax.bar(year[known], due[known], width=0.62, zorder=2, **REACHED["due"])
+    ax.bar(year[ahead], early[ahead], width=0.62, bottom=due[ahead], zorder=2, **REACHED["early"])
     ax.bar(year[blurred], undecided[blurred], width=0.62, bottom=reached[blurred], facecolor="white", edgecolor="#9AA3AB",
            hatch="/////", linewidth=0.7, zorder=2)  # fmt: skip
     top = float(np.nanmax([*planned, *(reached + np.nan_to_num(undecided)), 1.0]))
@@ -165,7 +175,9 @@ def plot_progress(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(say("学校（所）"))
     handles: list[Artist] = [Line2D([], [], color=PALETTE["ink"], linestyle=(0, (5, 2)), linewidth=1.6, label=say("规划累计达标"))]
     if known.any():
-        handles.append(Patch(facecolor="#A9CBE4", edgecolor=PALETTE["met"], label=say("实际达标")))
+        handles.append(Patch(label=say("到期的学校中实际达标"), **REACHED["due"]))
+    if ahead.any():
+        handles.append(Patch(label=say("未到期而提前达标"), **REACHED["early"]))
     if blurred.any():
         handles.append(Patch(facecolor="white", edgecolor="#9AA3AB", hatch="/////", label=say("无法判定")))
     seen = year[~np.isnan(undecided)]

@@ -11,8 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
-from qbresearch.exhibits.canvas import dot_handle, literal_text, points_wide, text_pieces, text_width, wrap_text
-from qbresearch.exhibits.evaluation_tables import printed_code
+from qbresearch.exhibits.canvas import (
+    dot_handle,
+    literal_text,
+    points_wide,
+    text_pieces,
+    text_width,
+    verdict_handles,
+    wrap_text,
+)
+from qbresearch.exhibits.evaluation_tables import printed_code, verdict_word
 from qbresearch.exhibits.style import MARKERS, PALETTE, verdict_words
 from qbresearch.language import say
 
@@ -27,6 +35,7 @@ TILES = {
     "undecided": {"facecolor": "#FFFFFF", "edgecolor": "#8C8C8C", "ink": PALETTE["ink"]},
     "": {"facecolor": "#FFFFFF", "edgecolor": "#D9DDE1", "ink": "#5A5A5A"},
 }
+VETO = "veto"
 HATCH_INK = "#D2D6DA"
 
 
@@ -37,7 +46,10 @@ def part_head(ax: Axes, top: float, height: int, part: tuple, children: pd.DataF
     met, count = int(coded["verdict"].eq("met").sum()), len(coded)
     name = part.label if part.decides else say("{label}（不计入总体判定）", label=part.label)
     named = wrap_text(name, (wide * PART_WIDTH - 6) / 8.5)
-    tally = wrap_text(say("{n} 项中 {met} 项达标", n=count, met=met), (wide * PART_WIDTH - 6) / 7.5) if count else ""
+    words = say("{n} 项中 {met} 项达标", n=count, met=met) if count else ""
+    if part.code == VETO:  # recognition below its requirement is one of the grounds
+        words = say("{n} 种情形中发生 {k} 种", n=len(children), k=int(children["verdict"].eq("not_met").sum())) if len(children) else ""
+    tally = wrap_text(words, (wide * PART_WIDTH - 6) / 7.5) if words else ""
     # In points about the middle: name and tally stay together whatever the height of a row becomes.
     upper, lower = 11.5 * (named.count("\n") + 1), 10.5 * (tally.count("\n") + 1)
     settings = {"xy": (0, top + height / 2), "textcoords": "offset points", "ha": "left", "annotation_clip": False}
@@ -125,6 +137,18 @@ def verdict_grid(ax: Axes, verdicts: pd.DataFrame, height: float, *, own: bool) 
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("bottom")
     ax.tick_params(length=0)
+
+
+def tile_handles(verdicts: pd.Series, *, vetoes: bool) -> list[Artist]:
+    """Legend of the board; where vetoes stand on it, with their words."""
+    handles = verdict_handles(verdicts)
+    if vetoes:
+        for handle, kind in zip(handles, [kind for kind in verdict_words() if verdicts.eq(kind).any()], strict=True):
+            words = say("{word}（一票否决：{veto}）", word=verdict_words()[kind], veto=verdict_word(kind, VETO))
+            handle.set_label(words)
+    if verdicts.eq("").any():
+        handles.append(Patch(facecolor="white", edgecolor=TILES[""]["edgecolor"], label=say("没有判定规则")))
+    return handles
 
 
 def grid_handles(verdicts: pd.DataFrame) -> list[Artist]:

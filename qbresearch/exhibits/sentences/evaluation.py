@@ -21,7 +21,8 @@ from qbresearch.exhibits.tables import ABSENT
 from qbresearch.language import clauses, joined, listed, say, series
 
 MOST_NAMED = 8
-VETO = "veto"
+VETO, RESOURCES, SCHOOLS = "veto", "resources", "schools"
+BY_RECOGNITION = "V-"  # a veto that repeats the requirement of an item
 
 
 def tree_sentence(tree: pd.DataFrame, *, place: str) -> str:
@@ -44,8 +45,8 @@ def tree_sentence(tree: pd.DataFrame, *, place: str) -> str:
     top, parts = tree[tree["depth"] == 0].iloc[0], tree[tree["depth"] == 1]
     deciding = parts[parts["decides"].astype(bool)]
     items = _items(tree)
-    own = items[items["parent"].isin(deciding["code"])]
-    counts = [_tally(part, items) for _, part in deciding.iterrows()]
+    own = items[items["parent"].isin(deciding["code"]) & ~items["repeats"]]
+    counts = [_tally(part, items, tree) for _, part in deciding.iterrows()]
     sentences = [say("{place}总体{verdict}：{parts}。", place=place, verdict=verdict_words().get(top["verdict"], "—"),
                      parts=clauses(filter(None, counts)))]  # fmt: skip
     missed, open_ = (own[own["verdict"] == verdict] for verdict in ("not_met", "undecided"))
@@ -57,7 +58,7 @@ def tree_sentence(tree: pd.DataFrame, *, place: str) -> str:
             say("{named}因数据不全或材料待确认，尚无法判定，总体结论取决于这些条目。", named=named) if top["verdict"] == "undecided"
             else say("{named}因数据不全或材料待确认，尚无法判定。", named=named)
         )  # fmt: skip
-    aside = [_tally(part, items) for _, part in parts[~parts["decides"].astype(bool)].iterrows()]
+    aside = [_tally(part, items, tree) for _, part in parts[~parts["decides"].astype(bool)].iterrows()]
     if any(aside):
         sentences.append(say("另列而不计入总体判定：{parts}。", parts=clauses(filter(None, aside))))
     return joined(sentences)
@@ -78,7 +79,8 @@ def part_sentence(tree: pd.DataFrame, code: str, *, place: str) -> str:
     part = tree[tree["code"] == code].iloc[0]
     items = _items(tree)
     items = items[items["parent"] == code]
-    sentences = [say("{place}{part}。", place=place, part=_tally(part, items))]
+    sentences = [say("{place}{part}。", place=place, part=_tally(part, items, tree))]
+    items = items[~items["repeats"]]
     missed, open_ = (items[items["verdict"] == verdict] for verdict in ("not_met", "undecided"))
     if len(missed):
         sentences.append(say("未达标的有：{named}。", named=_explained(missed, tree)))
@@ -97,6 +99,8 @@ def item_sentence(node: Mapping[str, Any]) -> str:
         reason, status``; ``option`` (the reading used where documents disagree) where it is there.
     """
     facts = _facts(node)
+    if _absent(node["value"]) and (worst := margin_words(node["margin"], node["unit"], bool(node["percent"]))) != ABSENT:
+        facts.append(say("最差一处的差额为 {margin}", margin=worst))
     if node["reason"]:
         facts.append(str(node["reason"]))
     name = " ".join(filter(None, (printed_code(node["code"]), node["label"])))
@@ -139,17 +143,28 @@ def _absent(value: Any) -> bool:
 
 
 def _items(tree: pd.DataFrame) -> pd.DataFrame:
-    """Rows below the parts with the name to print; a veto that repeats the requirement of an item is left out."""
-    rows = tree[(tree["depth"] == 2) & ~tree["code"].str.startswith("V-")]
+    """Rows below the parts with the name to print; ``repeats`` marks a veto that repeats the requirement of an item."""
+    rows = tree[tree["depth"] == 2]
     short = rows["short"].fillna("") if "short" in rows else pd.Series("", rows.index)
     words = short.where(short.ne(""), rows["label"])
     codes = rows["code"].map(printed_code)
-    return rows.assign(coded=codes.ne(""), name=(codes + " " + words).str.strip())
+    repeats = rows["code"].str.startswith(BY_RECOGNITION)
+    return rows.assign(coded=codes.ne(""), repeats=repeats, name=(codes + " " + words).str.strip())
 
 
-def _tally(part: pd.Series, items: pd.DataFrame) -> str:
+def _tally(part: pd.Series, items: pd.DataFrame, tree: pd.DataFrame) -> str:
     """How many items of a part are met, and the rule beside them where it is not; empty for a part without items."""
     own = items[items["parent"] == part["code"]]
+    if part["code"] == VETO:
+        return _vetoes(part, own)
+    stages = tree[tree["parent"].eq(SCHOOLS) & tree["value"].notna() & tree["limit"].notna()]
+    if part["code"] == RESOURCES and len(stages):
+        named = part.copy()
+        named["label"] = say("{part}校际差异系数", part=part["label"])
+        schools = listed(
+            say("{stage} {n} 所中 {met} 所", stage=row["label"], n=int(row["limit"]), met=int(row["value"])) for _, row in stages.iterrows()
+        )
+        return series(filter(None, (_counted(named, own[own["coded"]]), say("学校达标：{schools}", schools=schools))))
     counted = _counted(part, own[own["coded"]])
     beside = own[~own["coded"] & own["verdict"].isin(["not_met", "undecided"])]
     if not counted or beside.empty:
@@ -167,18 +182,25 @@ def _counted(part: pd.Series, rows: pd.DataFrame) -> str:
     values = {"part": part["label"], "n": n}
     if n == 1:
         return say("{part}{verdict}", part=part["label"], verdict=verdict_word(rows["verdict"].iloc[0], rows["code"].iloc[0]))
-    if part["code"] == VETO:
-        if met == n:
-            return say("{part} {n} 项均未发生", **values)
-        found = [say("发生 {n} 项", n=missed)] if missed else []
-        found += [say("待确认 {n} 项", n=open_)] if open_ else []
-        return say("{part} {n} 项中{counts}", counts=listed(found), **values)
     if met == n:
         return say("{part} {n} 项全部达标", **values)
     found = [say("{n} 项达标", n=met)] if met else []
     found += [say("{n} 项未达标", n=missed)] if missed else []
     found += [say("{n} 项无法判定", n=open_)] if open_ else []
     return say("{part} {n} 项中 {counts}", counts=listed(found), **values)
+
+
+def _vetoes(part: pd.Series, rows: pd.DataFrame) -> str:
+    """How many of the grounds for a veto have happened; recognition below its requirement is one of them."""
+    n, counts = len(rows), rows["verdict"].value_counts()
+    missed, open_ = (int(counts.get(verdict, 0)) for verdict in ("not_met", "undecided"))
+    if not n:
+        return ""
+    values = {"part": part["label"], "n": n}
+    grounds = say("{part} {n} 种情形（含社会认可度低于要求）", **values) if rows["repeats"].any() else say("{part} {n} 种情形", **values)
+    found = [say("发生 {n} 种", n=missed)] if missed else []
+    found += [say("待确认 {n} 种", n=open_)] if open_ else []
+    return say("{grounds}中{counts}", grounds=grounds, counts=listed(found)) if found else say("{grounds}均未发生", grounds=grounds)
 
 
 def _explained(rows: pd.DataFrame, tree: pd.DataFrame) -> str:
@@ -231,7 +253,8 @@ def school_items_sentence(rows: pd.DataFrame, *, place: str) -> str:
 
 
 def recognition_sentence(
-    groups: pd.DataFrame, *, place: str, verdict: str, limit: float, needed: int | None = None
+    groups: pd.DataFrame, *, place: str, verdict: str, limit: float, needed: int | None = None,
+    parents: float | None = None, parents_limit: float | None = None,
 ) -> str:
     """How many are satisfied, whether the survey can decide, and which group is satisfied least.
 
@@ -247,27 +270,35 @@ def recognition_sentence(
         Share that is required, 0 to 1.
     needed : int, optional
         Questionnaires that the sample has to have.
+    parents, parents_limit : float, optional
+        Share of parents among the valid questionnaires, and the least it has to be, 0 to 1.
     """
     whole = groups[groups["group"] == ""]
-    if whole.empty or _absent(whole["share"].iloc[0]):
+    if whole.empty:
         return say("{place}：没有可用的社会认可度调查数据，无法判定。", place=place)
     row = whole.iloc[0]
+    if _absent(row["share"]):
+        blank = listed(groups.loc[(groups["group"] != "") & groups["share"].isna(), "label"])
+        why = listed([*([say("缺{group}的答卷数", group=blank)] if blank else []), *_why_open(row["valid"], needed, parents, parents_limit)])
+        return say("{place}：{sample}；社会认可度{verdict}（{why}）。", place=place, sample=_sample(row["valid"], needed, parents),
+                   verdict=verdict_words()[verdict], why=why or say("满意份数不全"))
     values = {
-        "place": place, "valid": value_words(row["valid"], "", False), "share": value_words(row["share"], "", True, limit=limit),
+        "place": place, "sample": _sample(row["valid"], needed, parents), "share": value_words(row["share"], "", True, limit=limit),
         "limit": limit_phrase(limit, "at_least", "", True), "verdict": verdict_words()[verdict],
     }  # fmt: skip
+    if verdict == "undecided":
+        why = listed(_why_open(row["valid"], needed, parents, parents_limit)) or say("满意份数不全")
+        values["verdict"] = say("{word}（{detail}）", word=values["verdict"], detail=why)
     if _absent(row["low"]):
-        first = say("{place}：有效问卷 {valid} 份，社会认可度 {share}，要求{limit}，{verdict}。", **values)
+        first = say("{place}：{sample}；社会认可度 {share}，要求{limit}，{verdict}。", **values)
     else:
         low, high = (value_words(row[end], "", True, limit=limit) for end in ("low", "high"))
         first = say(
-            "{place}：有效问卷 {valid} 份，社会认可度 {share}（95% 置信区间 {low} 至 {high}），要求{limit}，{verdict}。",
+            "{place}：{sample}；社会认可度 {share}（95% 置信区间 {low} 至 {high}），要求{limit}，{verdict}。",
             low=low, high=high, **values,
         )  # fmt: skip
     sentences = [first]
-    if needed is not None and not _absent(row["valid"]) and row["valid"] < needed:
-        sentences.append(say("按常住人口应有 {needed} 份，样本量不足，结果仅供参考。", needed=needed))
-    elif not _absent(row["low"]) and row["low"] < limit <= row["high"]:
+    if not _absent(row["low"]) and row["low"] < limit <= row["high"]:
         sentences.append(say("区间跨越了要求值，换一批受访者结论可能不同。"))
     others = groups[(groups["group"] != "") & groups["share"].notna()]
     if len(others) > 1:
@@ -275,6 +306,28 @@ def recognition_sentence(
         share, valid = value_words(least["share"], "", True, limit=limit), value_words(least["valid"], "", False)
         sentences.append(say("各类受访者中认可度最低的是{group}（{share}，{valid} 份）。", group=least["label"], share=share, valid=valid))
     return joined(sentences)
+
+
+def _sample(valid: Any, needed: int | None, parents: float | None) -> str:
+    """Questionnaires beside those that there have to be, and the share of parents."""
+    number = value_words(valid, "", False)
+    if needed is None:
+        words = say("有效问卷 {valid} 份", valid=number)
+    else:
+        sign = "≥" if not _absent(valid) and valid >= needed else "<"
+        words = say("有效问卷 {valid} 份（{valid}{sign}{needed} 份）", valid=number, sign=sign, needed=value_words(needed, "", False))
+    return words if _absent(parents) else series((words, say("家长占 {share}", share=value_words(parents, "", True))))
+
+
+def _why_open(valid: Any, needed: int | None, parents: float | None, least: float | None) -> list[str]:
+    """What keeps a survey from deciding."""
+    why = [say("缺常住人口数，不知应有多少份")] if needed is None else []
+    if needed is not None and not _absent(valid) and valid < needed:
+        why.append(say("样本不足"))
+    if not _absent(parents) and not _absent(least) and parents < least:
+        why.append(say("家长占 {share}，低于抽样要求的 {limit}", share=value_words(parents, "", True, limit=least),
+                       limit=value_words(least, "", True, decimals=0)))
+    return why
 
 
 def increase_sentence(increases: pd.DataFrame, *, place: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from qbresearch.exhibits.evaluation_tables import relation_words
-from qbresearch.exhibits.plan_tables import severity_words
+from qbresearch.exhibits.plan_tables import finding_words
 from qbresearch.exhibits.sentences.evaluation import named_items
 from qbresearch.exhibits.style import verdict_words
 from qbresearch.language import clauses, joined, listed, say, series
@@ -88,22 +88,49 @@ def _overdue_words(row: Mapping[str, Any]) -> str:
     return say("{word}（{detail}）", word=row["school"], detail=series(said))
 
 
+def trend_sentence(schools: pd.DataFrame, *, place: str) -> str:
+    """How many schools that do not meet the standard yet would miss the year of the plan if the trend went on.
+
+    Parameters
+    ----------
+    schools : DataFrame
+        One row a planned school: ``verdict``, ``forecast_state`` (``forecast``, ``not_in_sight``, ``no_forecast`` or empty)
+        and ``expected_late`` (years; NaN without a forecast).
+    place : str
+        County in words.
+    """
+    rows = schools[schools["verdict"].eq("not_met")]
+    if rows.empty:
+        return ""
+    states = rows["forecast_state"].value_counts()
+    late, never = int(rows["expected_late"].gt(0).sum()), int(states.get("not_in_sight", 0))
+    found = [say("{n} 所推算的年份晚于规划年份", n=late), say("{n} 所在推算年限内看不到达标", n=never)]
+    if in_time := int(rows["expected_late"].eq(0).sum()):
+        found.append(say("{n} 所按推算能赶上规划年份", n=in_time))
+    if open_ := int(states.get("no_forecast", 0)):
+        found.append(say("{n} 所年数不足、不作推算", n=open_))
+    return say("{place}：照近年的变化推算，尚未达标的 {total} 所学校中，{found}。", place=place, total=len(rows), found=listed(found))
+
+
 def warning_sentence(warnings: pd.DataFrame, *, place: str, as_of: int) -> str:
-    """Conditions of stages that are due and not met, nearly due, or due and cannot be judged.
+    """Conditions of stages that are due and not met, nearly due, or due and cannot be judged; apart from them those whose
+    date lies before the plan was issued.
 
     Parameters
     ----------
     warnings : DataFrame
         One row a condition: ``county``, ``condition_label``, ``due_when`` (in words) and ``warning`` (``overdue``, ``soon``,
-        ``unknown``; empty rows are no warnings).
+        ``unknown``, ``exempt``; empty rows are no warnings).
     place : str
         Prefecture in words.
     as_of : int
         Year from which is looked.
     """
     rows = {kind: warnings[warnings["warning"] == kind] for kind in ("overdue", "soon", "unknown")}
+    exempt = int(warnings["warning"].eq("exempt").sum())
+    aside = say("另有 {n} 条期限早于规划印发，不作预警。", n=exempt) if exempt else ""
     if not any(map(len, rows.values())):
-        return say("{place}：{year} 年没有需要预警的阶段条件。", place=place, year=as_of)
+        return joined([say("{place}：{year} 年没有需要预警的阶段条件。", place=place, year=as_of), aside])
     sentences = []
     if n := len(rows["overdue"]):
         named = _conditions(rows["overdue"])
@@ -114,7 +141,7 @@ def warning_sentence(warnings: pd.DataFrame, *, place: str, as_of: int) -> str:
         sentences.append(say("{year} 年到期而尚未达标的 {n} 条：{named}。", year=as_of + 1, n=n, named=_conditions(rows["soon"])))
     if n := len(rows["unknown"]):
         sentences.append(say("到期而因缺数据无法判定的 {n} 条。", n=n))
-    return joined(sentences)
+    return joined([*sentences, aside])
 
 
 def _conditions(rows: pd.DataFrame) -> str:
@@ -132,9 +159,10 @@ def targets_sentence(targets: pd.DataFrame, *, place: str) -> str:
     Parameters
     ----------
     targets : DataFrame
-        As for ``beside_table``: ``label``, ``verdict`` (national), ``plan_verdict`` and ``relation``.
+        As for ``beside_table``: ``label``, ``verdict`` (national; empty where the national rule does not judge this by itself),
+        ``plan_verdict``, ``timing`` (of those not met: ``missed``, ``not_yet`` or ``no_date``) and ``relation``.
     place : str
-        County and plan in words.
+        County in words.
     """
     if targets.empty:
         return say("{place}：规划没有可以与国家要求对照的目标。", place=place)
@@ -146,10 +174,7 @@ def targets_sentence(targets: pd.DataFrame, *, place: str) -> str:
         say("{place}：规划目标 {n} 项，其中{tally}。", place=place, n=len(targets), tally=tally) if tally
         else say("{place}：规划目标 {n} 项。", place=place, n=len(targets))
     ]  # fmt: skip
-    verdicts = targets["plan_verdict"].value_counts()
-    judged = listed(
-        say("{verdict} {n} 项", verdict=word, n=int(verdicts[code])) for code, word in verdict_words().items() if code in verdicts
-    )
+    judged = listed(_timed_counts(targets))
     if judged:
         sentences.append(say("按规划要求：{judged}。", judged=judged))
     only = targets[(targets["verdict"] == "met") & (targets["plan_verdict"] == "not_met")]
@@ -163,28 +188,44 @@ def targets_sentence(targets: pd.DataFrame, *, place: str) -> str:
     return joined(sentences)
 
 
+def _timed_counts(targets: pd.DataFrame) -> Iterator[str]:
+    """How many targets are met, missed, not met before their date, and undecided."""
+    states = targets["timing"].where(targets["plan_verdict"].eq("not_met"), targets["plan_verdict"])
+    n = {state: int(count) for state, count in states.value_counts().items()}
+    if "met" in n:
+        yield say("达标 {n} 项", n=n["met"])
+    if "missed" in n:
+        yield say("到期未达标 {n} 项", n=n["missed"])
+    if "not_yet" in n:
+        yield say("未到期而现在未达到 {n} 项", n=n["not_yet"])
+    if "no_date" in n:
+        yield say("没有期限而现在未达到 {n} 项", n=n["no_date"])
+    if "undecided" in n:
+        yield say("无法判定 {n} 项", n=n["undecided"])
+
+
 def check_sentence(findings: pd.DataFrame, *, place: str) -> str:
     """What stands in a plan against itself and against the standard, contradictions quoted first.
 
     Parameters
     ----------
     findings : DataFrame
-        One row a finding: ``severity`` (``contradiction``, ``weaker``, ``stricter``, ``gap``, ``remark``) and
+        One row a finding: ``kind``, ``severity`` (``contradiction``, ``weaker``, ``stricter``, ``gap``, ``remark``) and
         ``sentence`` (without a full stop).
     place : str
         The plan in words.
     """
     if findings.empty:
         return say("{place}：规划文本没有前后矛盾，也没有与标准不一致之处。", place=place)
-    counts = findings["severity"].value_counts()
-    tally = listed(say("{what} {n} 处", what=word, n=int(counts[kind])) for kind, word in severity_words().items() if kind in counts)
+    words = finding_words(findings)
+    tally = listed(say("{what} {n} 处", what=word, n=words.count(word)) for word in dict.fromkeys(words))
     sentences = [say("{place}：核对规划文本，需要说明的有 {n} 处：{tally}。", place=place, n=len(findings), tally=tally)]
     grave = findings[findings["severity"].isin(["contradiction", "weaker"])]
     if len(grave):
         quoted = clauses(str(s).rstrip("。.") for s in grave["sentence"].head(MOST_QUOTED))
         sentences.append(
             say("须先处理的是：{quoted}。", quoted=quoted) if len(grave) <= MOST_QUOTED
-            else say("须先处理的有 {n} 处，如：{quoted}。", n=len(grave), quoted=quoted)
+            else say("其中须先处理的 {n} 处，如：{quoted}。", n=len(grave), quoted=quoted)
         )  # fmt: skip
     return joined(sentences)
 

@@ -16,7 +16,12 @@ from qbresearch.language import clauses, label_of, say
 from qbresearch.results.evaluation.evidence import evidence_node
 from qbresearch.results.evaluation.finance import IncreaseResult, check_increases
 from qbresearch.results.evaluation.inputs import CountyInputs
-from qbresearch.results.evaluation.ratios import judge_ratio_item, known_number
+from qbresearch.results.evaluation.ratios import (
+    county_facts,
+    judge_ratio_item,
+    known_number,
+)
+from qbresearch.results.evaluation.readings import compare_readings, mark_readings
 from qbresearch.results.evaluation.recognition import (
     RecognitionResult,
     measure_recognition,
@@ -32,13 +37,15 @@ from qbresearch.results.evaluation.tree import (
     Node,
     cited,
     parent,
+    place_of,
 )
 from qbresearch.results.resources.attainment import AttainmentResult
 from qbresearch.rules.evaluations import Evaluation, Item, Part
 from qbresearch.statistics.records import plain_records
 
 ROOT, RECOGNITION_VETO = "county", "V-R"
-FACTS, EVIDENCE, SURVEY, FINANCE = "county-facts", "evidence", "survey", "finance"
+EVIDENCE, SURVEY, FINANCE = "evidence", "survey", "finance"
+VETO = "veto"
 INDICATORS = ("resources", "government", "quality")
 """Parts whose items are the indicators of the standard."""
 PLAN_EVIDENCE = "E-"
@@ -51,7 +58,8 @@ class CountyEvaluation:
 
     tree : root ``county`` above the parts of the evaluation, their items and their requirements. school_evidence : by
         item code, results school by school. reported : results of quality monitoring. recognition : the survey.
-    increases : the yearly finance series. attainment : resources, school by school.
+    increases : the yearly finance series. attainment : resources, school by school. readings : what every reading
+        would make of its item, see :func:`qbresearch.results.evaluation.readings.compare_readings`.
     """
 
     county_code: str
@@ -64,6 +72,7 @@ class CountyEvaluation:
     recognition: RecognitionResult = field(repr=False)
     increases: IncreaseResult = field(repr=False)
     attainment: AttainmentResult = field(repr=False)
+    readings: pd.DataFrame = field(repr=False)
 
     @property
     def verdict(self) -> str:
@@ -71,19 +80,26 @@ class CountyEvaluation:
         return self.tree.verdict
 
     def tidy(self) -> pd.DataFrame:
-        """One row per node of the tree from the top down; see :meth:`Node.tidy`, with ``short`` labels of items."""
+        """One row per node of the tree from the top down; see :meth:`Node.tidy`, with ``short`` labels of items and
+        ``kind``: that of the item a node belongs to, ``evidence`` where documents decide."""
         shorts = {item.code: label_of(item, "short") for item in self.evaluation.items}
-        return self.tree.tidy().assign(short=lambda d: d["code"].map(shorts).fillna(""))
+        kinds = {item.code: item.kind for item in self.evaluation.items}
+        tree = self.tree.tidy()
+        own = tree["code"].map(kinds).fillna(tree["parent"].map(kinds)).fillna("")
+        documents = tree["code"].str.endswith(":evidence")
+        return tree.assign(short=tree["code"].map(shorts).fillna(""), kind=own.mask(documents, "evidence"))
 
     def counts(self) -> pd.DataFrame:
         """One row a part: ``part, label, decides, items, met, not_met, undecided, verdict``.
 
-        Items are those of the evaluation; ``schools`` and the veto by recognition are no items, but count for the
-        part's verdict.
+        Items are those of the evaluation, and among the vetoes recognition below its threshold; ``schools`` is no item,
+        but counts for the part's verdict.
         """
         rows = []
         for part in self.evaluation.parts:
-            verdicts = [self.tree.find(item.code).verdict for item in self.evaluation.items_of(part.id)]
+            codes = [item.code for item in self.evaluation.items_of(part.id)]
+            codes += [RECOGNITION_VETO] if part.id == VETO else []
+            verdicts = [self.tree.find(code).verdict for code in codes]
             tally = [verdicts.count(verdict) for verdict in (MET, NOT_MET, UNDECIDED)]
             rows.append((part.id, label_of(part), part.decides, len(verdicts), *tally, self.tree.find(part.id).verdict))
         return pd.DataFrame(rows, columns=["part", "label", "decides", "items", MET, NOT_MET, UNDECIDED, "verdict"])
@@ -92,14 +108,14 @@ class CountyEvaluation:
         """Indicators met, not met and undecided, the school rule, recognition, vetoes and the verdict in one sentence."""
         words, counts = verdict_words(), self.counts().set_index("part")
         own = counts.loc[list(INDICATORS), ["items", MET, NOT_MET, UNDECIDED]].sum()
-        vetoes = [self.tree.find(item.code).verdict for item in self.evaluation.items_of("veto")]
+        vetoes = [node.verdict for node in self.tree.find(VETO).children]
         parts = [
             say("{n} 项指标中 {met} 项达标、{not_met} 项未达标、{undecided} 项无法判定", n=own["items"], met=own[MET],
                 not_met=own[NOT_MET], undecided=own[UNDECIDED]),
             say("每所学校达标：{verdict}", verdict=words[self.tree.find(SCHOOLS).verdict]),
             say("社会认可度：{verdict}", verdict=words[self.recognition.verdict]),
-            say("{n} 项一票否决事项中 {k} 项发生、{open} 项待确认", n=len(vetoes), k=vetoes.count(NOT_MET),
-                open=vetoes.count(UNDECIDED)),
+            say("一票否决 {n} 种情形（含社会认可度低于要求）中 {k} 种发生、{open} 种待确认", n=len(vetoes),
+                k=vetoes.count(NOT_MET), open=vetoes.count(UNDECIDED)),
             say("总体{verdict}", verdict=words[self.verdict]),
         ]  # fmt: skip
         return say("{county} {year} 学年：{parts}。", county=self.county_name, year=self.school_year, parts=clauses(parts))
@@ -114,7 +130,7 @@ class CountyEvaluation:
             "county_code": self.county_code, "county_name": self.county_name, "school_year": self.school_year,
             "evaluation": self.evaluation.id, "verdict": self.verdict, "counts": plain_records(self.counts()),
             "tree": self.tree.to_dict(), "recognition": self.recognition.to_dict(), "reported": self.reported.to_dict(),
-            "increases": self.increases.to_dict(),
+            "increases": self.increases.to_dict(), "readings": plain_records(self.readings),
             "schools": {code: found.to_dict() for code, found in self.school_evidence.items()},
         }  # fmt: skip
 
@@ -147,9 +163,9 @@ def evaluate_county(inputs: CountyInputs, evaluation: Evaluation, attainment: At
     """
     _check_attainment(inputs, evaluation, attainment)
     _check_codes(inputs.table(EVIDENCE), evaluation)
-    facts = _facts(inputs)
+    facts = county_facts(inputs)
     population = known_number(facts, "resident_population") if facts is not None else None
-    recognition = measure_recognition(inputs.table(SURVEY), population, evaluation)
+    recognition = measure_recognition(inputs.table(SURVEY), population, evaluation, place=place_of(facts or {}))
     school_evidence = judge_school_items(inputs, evaluation)
     reported, increases = judge_reported(inputs, evaluation), check_increases(_finance(inputs), evaluation, year=None)
     resources = {node.code: node for node in resource_nodes(attainment, attainment.standard)}
@@ -167,15 +183,17 @@ def evaluate_county(inputs: CountyInputs, evaluation: Evaluation, attainment: At
     }
     beside = {
         "resources": [resources[SCHOOLS]] if SCHOOLS in resources else [],
-        "veto": [_recognition_veto(recognition, evaluation)],
+        VETO: [_recognition_veto(recognition)],
     }
     parts = [
         _part(part, [*beside.get(part.id, []), *(judges[item.kind](item) for item in evaluation.items_of(part.id))])
         for part in evaluation.parts
     ]
+    tree = parent(ROOT, label_of(evaluation), parts)
+    readings = compare_readings(tree, inputs, evaluation)
     return CountyEvaluation(
-        inputs.county_code, inputs.county_name, inputs.school_year, evaluation, parent(ROOT, label_of(evaluation), parts),
-        school_evidence, reported, recognition, increases, attainment,
+        inputs.county_code, inputs.county_name, inputs.school_year, evaluation, mark_readings(tree, readings),
+        school_evidence, reported, recognition, increases, attainment, readings,
     )
 
 
@@ -188,21 +206,10 @@ def _indicator(item: Item, found: Node, evaluation: Evaluation) -> Node:
     return replace(found, label=label_of(item), **cited(item.citation, evaluation.sources))
 
 
-def _recognition_veto(recognition: RecognitionResult, evaluation: Evaluation) -> Node:
+def _recognition_veto(recognition: RecognitionResult) -> Node:
+    """``not_met`` where recognition is below its threshold: like every veto it says what must not have happened."""
     decided = recognition.node.find("R_recognition")
-    return replace(decided, code=RECOGNITION_VETO, label=say("社会认可度达到要求"), elements=())
-
-
-def _facts(inputs: CountyInputs) -> Mapping[str, Any] | None:
-    table = inputs.table(FACTS)
-    if table is None or table.empty:
-        return None
-    if len(table) > 1:
-        raise InputError(
-            "一个县一个学年有两行数据", where=f"县级数据（{inputs.county_code}，{inputs.school_year} 学年）", found=f"{len(table)} 行",
-            expected="一行", fix="删去重复的一行",
-        )
-    return table.iloc[0].to_dict()
+    return replace(decided, code=RECOGNITION_VETO, label=say("社会认可度低于要求"), elements=())
 
 
 def _finance(inputs: CountyInputs) -> pd.DataFrame | None:

@@ -42,7 +42,8 @@ def judge_evidence(
     occurrence : bool
         Whether the condition is that something did not happen (a veto), so that findings are worded that way.
     names : mapping, optional
-        What the record of each code is about, for words about records that are missing; by default ``label``.
+        What the record of each code is about, for words about records that are missing; by default ``label``, or the code of
+        several.
     **facts
         Other fields of the node (its citation).
 
@@ -64,7 +65,7 @@ def judge_evidence(
     documents = [_document(row, named=len(codes) > 1) for row in rows]
     said = [say("{document}：{finding}", document=d, finding=words[f]) for d, f in zip(documents, findings, strict=True)]
     if absent:
-        wanted = dict.fromkeys((names or {}).get(code, label) for code in absent)
+        wanted = [(names or {}).get(code, label if len(codes) == 1 else code) for code in absent]
         said.append(say("没有{named}的材料", named=listed(say("“{word}”", word=word) for word in wanted)))
     elements = tuple(Element(text, None, "", place_of(row)) for text, row in zip(said, rows, strict=False))
     return Node(code, label, _verdict(findings, complete=not absent), reason=clauses(said), elements=elements, **facts)

@@ -26,6 +26,8 @@ from qbresearch.rules.columns import Column, TableContract, load_table
 from qbresearch.rules.evaluations import Evaluation, Item, Requirement
 
 FACTS = "county-facts"
+INFORMATION = {"G14": ("quality_high_school_places_rural", "quality_high_school_places_allocated")}
+"""Part and whole that stand beside what documents say of an item; for information, they decide nothing."""
 
 
 def measure(
@@ -106,8 +108,22 @@ def judge_ratio_item(
     if item.evidence:
         half = evidence_node(item, evidence, evaluation)
         named = item.evidence_label(item.evidence[0]) if len(item.evidence) == 1 else half.label
-        children.append(replace(half, code=f"{item.code}:evidence", label=named))
+        children.append(_informed(replace(half, code=f"{item.code}:evidence", label=named), item, facts))
     return item_node(item, children, evaluation)
+
+
+def _informed(half: Node, item: Item, facts: Mapping[str, Any] | None) -> Node:
+    """The half that documents decide, with a share beside it for information where the county has its numbers."""
+    if facts is None or item.code not in INFORMATION:
+        return half
+    contract, names = load_table(FACTS), INFORMATION[item.code]
+    part, whole = (known_number(facts, name) for name in names)
+    if part is None or not whole:
+        return half
+    told = say("其中{part} {n}，占 {share}，仅供参考", part=contract.label(names[0]), n=f"{part:g}", share=f"{part / whole:.1%}")
+    place = place_of(facts)
+    elements = [Element(contract.label(n), v, unit_words(contract.column(n).unit), place) for n, v in zip(names, (part, whole), strict=True)]
+    return replace(half, reason=clauses(filter(None, (half.reason, told))), elements=(*half.elements, *elements))
 
 
 def county_facts(inputs: CountyInputs) -> Mapping[str, Any] | None:

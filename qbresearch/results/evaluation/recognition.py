@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -151,12 +151,7 @@ def measure_recognition(
     enough = _sample_node(sample, valid, population, needed, evaluation)
     share = _share_of_parents(asked, valid)
     composed = _parents_node(parents, share, evaluation)
-    contract = load_table(TABLE)
-    counted = replace(Element(contract.label("valid"), valid, unit_words("份")))
-    enough = replace(enough, elements=(elements[0], counted),
-                     formula=say("{above}÷{below}", above=contract.label("valid"), below=elements[0].label))
-    composed = replace(composed, elements=tuple(e for e, group, name in _valid_of(survey, elements) if group == PARENTS and name) + (counted,),
-                       formula=say("{above}÷{below}", above=_of_group(PARENTS, "valid"), below=contract.label("valid")))
+    enough, composed = _explained(enough, composed, asked, elements)
     bounds = _bounds(asked, scoring) if valid else None
     score = bounds[0] if bounds and bounds[0] == bounds[1] else None
     point = {compare(b, recognition.comparison, recognition.limit)[0] for b in bounds} if bounds else {UNDECIDED}
@@ -176,7 +171,8 @@ def measure_recognition(
         reasons.append(say("区间包含 {limit}，只凭这些问卷不能断定是否达到", limit=limit))
     decided = judged(
         recognition, score, evaluation, verdict=verdict, reason=clauses(filter(None, reasons)),
-        option=option_words(evaluation, "R_scoring"), elements=_elements(survey, population),
+        option=option_words(evaluation, "R_scoring"), elements=elements,
+        formula=_score_formula(scoring),
     )
     children = [decided, enough, composed, *_visit_node(table, recognition)]
     table = table.assign(threshold=recognition.limit, verdict=np.where(whole, verdict, NO_RULE))
@@ -301,10 +297,30 @@ def _score_words(
     )]  # fmt: skip
 
 
-def _elements(survey: pd.DataFrame | None, population: float | None) -> tuple[Element, ...]:
-    """Counts of every group of questionnaires with their places, and the population."""
+def _score_formula(scoring: str) -> str:
+    """How the score of all groups together follows from the answers."""
+    contract = load_table(TABLE)
+    if scoring == SATISFIED_SHARE:
+        return say("{above}÷{below}", above=contract.label("satisfied"), below=contract.label("valid"))
+    return say("各类{score}按{valid}加权平均", score=contract.label("mean_score"), valid=contract.label("valid"))
+
+
+def _explained(enough: Node, composed: Node, asked: pd.DataFrame, elements: tuple[Element, ...]) -> tuple[Node, Node]:
+    """The conditions on the sample with the numbers that they are computed from."""
+    valid = load_table(TABLE).label("valid")
+    parents = say("{group}的{column}", group=load_table(TABLE).choice_labels("group")[PARENTS], column=valid)
+    own = tuple(e for e in elements if e.label == parents)
+    counted = Element(valid, _total(asked["valid"]), unit_words("份"))
+    return (
+        replace(enough, elements=(counted, elements[0]), formula=say("{above}÷{below}", above=valid, below=elements[0].label)),
+        replace(composed, elements=(*own, counted), formula=say("{above}÷{below}", above=parents, below=valid)),
+    )
+
+
+def _elements(survey: pd.DataFrame | None, population: float | None, place: str) -> tuple[Element, ...]:
+    """The population and counts of every group of questionnaires, with their places."""
     people = None if population is None or pd.isna(population) else float(population)
-    found = [Element(load_table("county-facts").label("resident_population"), people, unit_words("人"))]
+    found = [Element(load_table("county-facts").label("resident_population"), people, unit_words("人"), place)]
     if survey is None:
         return tuple(found)
     contract = load_table(TABLE)

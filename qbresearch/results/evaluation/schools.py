@@ -38,7 +38,7 @@ from qbresearch.rules.evaluations import Evaluation, Requirement
 
 __all__ = [
     "SchoolEvidence", "class_differences", "judge_charters", "judge_classes", "judge_grades", "judge_rooms",
-    "judge_school_items", "judge_sizes", "judge_small_schools", "judge_training",
+    "judge_school_item", "judge_school_items", "judge_sizes", "judge_small_schools", "judge_training",
 ]  # fmt: skip
 
 FACTS = "school-facts"
@@ -203,11 +203,16 @@ def judge_training(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEviden
 
 def judge_school_items(inputs: CountyInputs, evaluation: Evaluation) -> dict[str, SchoolEvidence]:
     """Every item that is judged school by school, by its code; see the functions of the single items."""
+    return {item.code: judge_school_item(item.code, inputs, evaluation) for item in evaluation.items if item.kind == "schools"}
+
+
+def judge_school_item(code: str, inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidence:
+    """One item that is judged school by school."""
     judges = {
         "G3": judge_rooms, "G4": judge_sizes, "G5": judge_classes, "G6": judge_small_schools,
         "Q3": judge_charters, "Q4": judge_training, "Q6": judge_grades,
     }  # fmt: skip
-    return {item.code: judges[item.code](inputs, evaluation) for item in evaluation.items if item.kind == "schools"}
+    return judges[code](inputs, evaluation)
 
 
 Judge = Callable[[dict[str, Any] | None, Requirement], dict[str, Any]]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.errors import check_choice
+from qbresearch.exhibits.evaluation_tables import limit_words, value_words
 from qbresearch.language import clauses, label_of, say
 from qbresearch.results.resources.attainment import at_least, at_most
 from qbresearch.rules.citations import Citation
@@ -174,13 +175,21 @@ def judged(requirement: Requirement, value: float | None, evaluation: Evaluation
 
 
 def telling(children: Sequence[Node]) -> str:
-    """Which deciding children make a whole not met or undecided, with their reasons; empty where it is met."""
+    """Which deciding children make a whole not met or undecided, with reason or number; empty where it is met."""
     deciding = [child for child in children if child.decides]
     verdict = combine(child.verdict for child in deciding)
     if verdict not in (NOT_MET, UNDECIDED):
         return ""
     found = [child for child in deciding if child.verdict == verdict]
-    return clauses(say("{label}：{reason}", label=c.label, reason=c.reason) if c.reason else c.label for c in found)
+    return clauses(say("{label}：{reason}", label=c.label, reason=why) if (why := c.reason or _number(c)) else c.label for c in found)
+
+
+def _number(node: Node) -> str:
+    """The value of a node beside its limit; empty where it has none."""
+    if node.value is None or node.limit is None:
+        return ""
+    value = value_words(node.value, node.unit, node.percent, limit=node.limit)
+    return say("{value}（要求 {limit}）", value=value, limit=limit_words(node.limit, node.comparison, node.unit, node.percent))
 
 
 def weakest(statuses: Iterable[str]) -> str:

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from qbresearch.language import label_of, listed, say
-from qbresearch.results.plans.findings import Case, Finding, month_words, statistics_month
+from qbresearch.results.plans.findings import (
+    Case,
+    Finding,
+    month_words,
+    statistics_month,
+)
 from qbresearch.rules.citations import Citation
 from qbresearch.rules.plans import Commitment, Condition, Month, Stage, Task
 
 RESOURCES = "resources"
 STARTING_GRADES = "starting_grades"
 HORIZON = "horizon"
-COUNTED = ("校舍", "校园", "场地", "场馆", "功能室", "用房", "学位", "新建", "改扩建", "设施", "设备", "装备", "招聘", "编制")
+COUNTED = ("校舍", "场地", "场馆", "功能室", "用房", "学位", "新建", "改扩建", "设施", "设备", "装备", "招聘", "编制")
 """Words of commitments whose fulfilment school statistics count: buildings, equipment, posts. Courses or culture they
 do not."""
 SCHOOLS, TOTAL = "schools", "schools_total"

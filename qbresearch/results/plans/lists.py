@@ -13,12 +13,18 @@ from qbresearch.errors import InputError
 from qbresearch.exhibits.figures.plans import plot_phases
 from qbresearch.language import label_of, listed, say
 from qbresearch.results.plans.findings import month_words, statistics_month
-from qbresearch.results.plans.problems import ProblemList, task_deadline
-from qbresearch.rules.plan_reader import parse_month
+from qbresearch.results.plans.problems import (
+    ProblemList,
+    county_deadline,
+    task_deadline,
+)
+from qbresearch.rules.plan_texts import parse_month
 from qbresearch.rules.plans import Month, PlanUse
 from qbresearch.statistics.records import plain_records
 
 DONE, DONE_LATE, RUNNING, LATE, AHEAD, UNDATED = "done", "done_late", "running", "late", "ahead", "undated"
+UNRECORDED = "unrecorded"
+"""Nothing in the data says how far a task of the plan has come."""
 TASKS = ["task", "measure", "departments", "problems", "codes", "deadline", "when", "state"]
 PROJECTS = [
     "project", "items", "department", "start", "deadline", "finished", "investment_yuan", "state", "after_statistics",
@@ -32,7 +38,8 @@ class ThreeLists:
     """Tasks, projects and deadlines of one county.
 
     tasks : one row a task of the plan (``TASKS``): ``problems`` (of the county that it answers), ``codes``, ``when`` (in
-        words), ``state`` (``late`` where it is past and problems are left, ``done`` where none are, else ``running``).
+        words; it says so where that is the plan's overall target), ``state`` (``late`` where it is past and problems are
+        left, else ``unrecorded``: no data say how far a task has come).
     projects : one row a project (``PROJECTS``): ``state`` (``done``, ``done_late``, ``running``, ``late``, ``ahead``,
         ``undated`` without a deadline), ``after_statistics`` (it is finished, or due, after the statistics on which the
         county's inspection rests).
@@ -111,7 +118,7 @@ class RolledUpLists:
 
 def three_lists(
     use: PlanUse, problems: ProblemList, projects: pd.DataFrame | None = None, *, as_of: Month, county_code: str = "",
-    county: str = "", statistics_lag: int = 1,
+    county: str = "",
 ) -> ThreeLists:
     """Draw up the lists of tasks, projects and deadlines of one county.
 
@@ -124,11 +131,10 @@ def three_lists(
     projects : DataFrame, optional
         Rows of the project table; those of other counties are left out. Months are ``YYYY-MM``; blank where unknown.
     as_of : Month
-        Month from which is looked; a project due in this month is not late yet.
+        Month at whose end is looked: what is due in it and not finished by then is late, and what was finished later is not
+        finished yet.
     county_code, county : str
         The county; the code is that of the use where it has one.
-    statistics_lag : int
-        As in :func:`qbresearch.results.plans.check.check_plan`.
 
     Raises
     ------
@@ -141,11 +147,12 @@ def three_lists(
         raise InputError(
             "缺少列", where="项目表", found="没有 " + "、".join(missing), expected="、".join(NEEDED), fix="补上这些列"
         )
-    statistics = _statistics(use, code, statistics_lag)
+    target = county_deadline(use, code).month
+    statistics = statistics_month(target.year) if target else None
     own = None if projects is None else projects[projects["county_code"] == code]
     rows = [] if own is None else [_project(row, as_of, statistics) for row in own.to_dict("records")]
     listed_projects = pd.DataFrame(rows, columns=PROJECTS).astype({"investment_yuan": float})
-    tasks = _tasks(use, problems, as_of)
+    tasks = _tasks(use, problems, as_of, code)
     return ThreeLists(use.id, code, name, tasks, listed_projects, _deadlines(tasks, listed_projects), own is not None)
 
 
@@ -178,17 +185,6 @@ def roll_up(lists: Mapping[str, ThreeLists]) -> RolledUpLists:
     return RolledUpLists(table, **joined)
 
 
-def inspection_year(use: PlanUse, county_code: str) -> int | None:
-    """Year of a county's inspection: that of the prefecture's plan, else of the plan's target."""
-    own = next((c.year for c in use.plan.counties if county_code and c.code == county_code), None)
-    return own or (use.plan.target.year if use.plan.target else None)
-
-
-def _statistics(use: PlanUse, code: str, lag: int) -> Month | None:
-    year = inspection_year(use, code)
-    return statistics_month(year, lag=lag) if year else None
-
-
 def _month(text: object, row: Mapping[str, Any]) -> Month | None:
     if pd.isna(text) or text == "":
         return None
@@ -212,13 +208,13 @@ def _project(row: Mapping[str, Any], as_of: Month, statistics: Month | None) -> 
 
 
 def _state(start: Month | None, deadline: Month | None, finished: Month | None, as_of: Month) -> str:
-    if finished is not None:
+    if finished is not None and finished.first <= as_of.last:
         return DONE_LATE if deadline and finished.first > deadline.last else DONE
     if start is not None and start.first > as_of.last:
         return AHEAD
     if deadline is None:
         return UNDATED
-    return LATE if deadline.last < as_of.first else RUNNING
+    return LATE if deadline.last <= as_of.last else RUNNING
 
 
 def _text(month: Month | None) -> str:
@@ -227,31 +223,30 @@ def _text(month: Month | None) -> str:
     return f"{month.year}-{month.month:02d}" if month.month else str(month.year)
 
 
-def _tasks(use: PlanUse, problems: ProblemList, as_of: Month) -> pd.DataFrame:
+def _tasks(use: PlanUse, problems: ProblemList, as_of: Month, code: str) -> pd.DataFrame:
     rows = []
     for task in use.plan.tasks:
-        own = problems.table[problems.table["task"] == task.id]
-        deadline, _ = task_deadline(task, use)
-        past = deadline is not None and deadline.last < as_of.first
+        own = problems.answers[problems.answers["task"] == task.id]
+        deadline = task_deadline(task, use, code)
+        past = deadline.month is not None and deadline.month.last <= as_of.last
         rows.append({
             "task": task.id, "measure": label_of(task), "departments": listed(task.departments), "problems": own["rank"].nunique(),
-            "codes": listed(own["code"].unique()), "deadline": _text(deadline),
-            "when": month_words(deadline) if deadline else "",
-            "state": (LATE if past else RUNNING) if len(own) else DONE,
+            "codes": listed(own["code"].unique()), "deadline": _text(deadline.month), "when": deadline.words,
+            "state": LATE if past and len(own) else UNRECORDED,
         })
     return pd.DataFrame(rows, columns=TASKS)
 
 
 def _deadlines(tasks: pd.DataFrame, projects: pd.DataFrame) -> pd.DataFrame:
     open_tasks = tasks[tasks["problems"] > 0]
-    rows = [("task", r.measure, r.departments, r.state, r.deadline) for r in open_tasks.itertuples()]
-    rows += [("project", r.project, r.department, r.state, r.deadline) for r in projects.itertuples()]
+    rows = [("task", r.measure, r.departments, r.state, r.deadline, r.when) for r in open_tasks.itertuples()]
+    rows += [("project", r.project, r.department, r.state, r.deadline, "") for r in projects.itertuples()]
     records = []
-    for kind, what, departments, state, text in rows:
+    for kind, what, departments, state, text, when in rows:
         month = parse_month(text)
         year, number = month.last if month else (float("nan"), float("nan"))
         records.append({
-            "when": month_words(month) if month else say("未定期限"), "list": kind, "what": what, "departments": departments,
+            "when": when or (month_words(month) if month else say("未定期限")), "list": kind, "what": what, "departments": departments,
             "state": state, "year": year, "month": number,
         })
     frame = pd.DataFrame(records, columns=DEADLINES).astype({"year": float, "month": float})

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from qbresearch.exhibits.figures.plans import plot_prefecture_board
 from qbresearch.language import label_of, say
 from qbresearch.results.evaluation.tree import MET, NOT_MET, UNDECIDED, Node
-from qbresearch.results.plans.stages import OVERDUE, SOON, UNKNOWN, StageResult
+from qbresearch.results.plans.stages import EXEMPT, OVERDUE, SOON, UNKNOWN, StageResult
 from qbresearch.rules.plans import PlanUse
 from qbresearch.statistics.records import plain_records
 
@@ -25,10 +25,11 @@ NOT_INDICATORS = ("schools", "composite")
 class PrefectureResult:
     """One row a county of a prefecture's plan.
 
-    table : ``county_code`` (empty where no data stand for the county), ``county``, ``target_year``, ``stage`` (now),
+    table : ``county_code`` (empty where no data stand for the county), ``county`` (as the stages name it),
+        ``planned_county`` (the plan's name), ``target_year``, ``stage`` (now),
         ``indicators`` (of the evaluation), ``met``, ``not_met``, ``undecided``, ``verdict`` (national), ``plan_verdict``
         (under the plan's own limits), ``schools_verdict`` (national school rule), ``plan_schools_verdict`` (the plan's),
-        ``overdue``, ``soon`` and ``unknown`` (conditions of its stages, see :class:`StageResult`).
+        ``overdue``, ``soon``, ``unknown`` and ``exempt`` (conditions of its stages, see :class:`StageResult`).
     items : one row a county and indicator, of counties with data: ``county``, ``part``, ``label`` (code of
         the indicator) and ``verdict`` (national).
     """
@@ -83,17 +84,20 @@ def summarize_prefecture(
         A county without code or tree is undecided in everything; its numbers of indicators are NaN.
     """
     warnings = stages.table.groupby(["county", "warning"]).size()
+    names = dict(zip(stages.calendar.table["planned_county"], stages.calendar.table["county"], strict=True))
     rows, items = [], []
     for county in use.plan.counties:
         tree, plan_tree = (found.get(county.code) if county.code else None for found in (trees, plan_trees))
+        name = names[county.name]
         rows.append({
-            "county_code": county.code, "county": county.name, "target_year": county.year, "stage": stages.calendar.now(county.name),
+            "county_code": county.code, "county": name, "planned_county": county.name, "target_year": county.year,
+            "stage": stages.calendar.now(name),
             **_counts(tree), "verdict": _verdict(tree), "plan_verdict": _verdict(plan_tree),
             "schools_verdict": _verdict(tree, "schools"), "plan_schools_verdict": _verdict(plan_tree, "schools"),
-            **{name: int(warnings.get((county.name, name), 0)) for name in (OVERDUE, SOON, UNKNOWN)},
+            **{kind: int(warnings.get((name, kind), 0)) for kind in (OVERDUE, SOON, UNKNOWN, EXEMPT)},
         })
         if tree is not None:
-            items += [(county.name, part, node.code, node.verdict) for part, node in _indicators(tree)]
+            items += [(name, part, node.code, node.verdict) for part, node in _indicators(tree)]
     board = pd.DataFrame(items, columns=["county", "part", "label", "verdict"])
     return PrefectureResult(use.id, label_of(use), stages.calendar.as_of, pd.DataFrame(rows), board)
 

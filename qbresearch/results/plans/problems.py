@@ -15,11 +15,17 @@ from qbresearch.rules.plans import Month, PlanUse, Recommendation, Task
 from qbresearch.statistics.records import plain_records
 
 RESOURCES, SCHOOLS, VETO = "resources", "schools", "veto"
-FROM_TASK, FROM_PLAN, NO_DATE = "task", "plan", ""
+RANKS = "="
+"""In the unit of a scale whose numbers stand for words (``1=是，0=否``): they have no distance."""
+STAGED = ":"
+"""Between the code of an item and its stage."""
+FROM_TASK, FROM_COUNTY, FROM_PLAN, NO_DATE = "task", "county", "plan", ""
 PROBLEMS = [
     "rank", "part", "item", "code", "label", "decides", "value", "comparison", "limit", "margin", "relative_margin", "unit",
-    "percent", "reason", "clause", "task", "measure", "departments", "deadline", "deadline_from", "quote",
+    "percent", "reason", "clause", "national_value", "national_limit", "national_verdict", "task", "measure", "departments",
+    "deadline", "deadline_from", "quote", "deadline_quote",
 ]  # fmt: skip
+NUMBERS = ("value", "limit", "margin", "relative_margin", "national_value", "national_limit")
 RECOMMENDATIONS = ["recommendation", "section", "text", "because", "codes", "quote"]
 
 
@@ -27,16 +33,20 @@ RECOMMENDATIONS = ["recommendation", "section", "text", "because", "codes", "quo
 class ProblemList:
     """What is not met, and the measures of the plan that answer it.
 
-    table : one row a problem and measure (columns ``PROBLEMS``), worst problem first: vetoes, then by
-        ``relative_margin`` (margin over limit, the most negative first), then findings without a number. ``measure``,
-        ``task`` and ``departments`` are empty where no task of the plan answers the problem; ``deadline`` is that of
-        the task, else the plan's target date (``deadline_from``).
+    table : one row a problem (columns ``PROBLEMS``), worst first: vetoes, then by ``relative_margin`` (margin over limit,
+        the most negative first), then findings without a number. ``limit`` is what the tree asks for; ``national_value``,
+        ``national_limit`` and ``national_verdict`` are those of the national tree, where there is one. ``measure``,
+        ``task`` and ``departments`` join those of all tasks that answer the problem and are empty where none does;
+        ``deadline`` is that of the tasks, else the year of the county's inspection in a prefecture's plan
+        (``deadline_quote``), else the plan's overall target (``deadline_from``).
+    answers : one row a problem and task of the plan: ``rank``, ``code``, ``task``.
     undecided : how many conditions that count cannot be judged; they are no problems yet.
     """
 
     plan_id: str
     label: str
     table: pd.DataFrame = field(repr=False)
+    answers: pd.DataFrame = field(repr=False)
     undecided: int
 
     def tidy(self) -> pd.DataFrame:
@@ -114,7 +124,7 @@ class Branch:
         return (*self.above, self.leaf)
 
 
-def list_problems(tree: Node, use: PlanUse) -> ProblemList:
+def list_problems(tree: Node, use: PlanUse, *, national: Node | None = None, county_code: str = "") -> ProblemList:
     """List what is not met, worst first, with the measures, departments and dates of the plan.
 
     A task answers a problem if it names its condition, else its item, else its part. A school rule that is not met is
@@ -126,6 +136,10 @@ def list_problems(tree: Node, use: PlanUse) -> ProblemList:
         Tree of verdicts of one county.
     use : PlanUse
         Its tasks say which codes they answer and who is responsible.
+    national : Node, optional
+        The tree under the national rules, where ``tree`` is that under the plan's.
+    county_code : str
+        The county; of a prefecture's plan it has a year of its own.
 
     Returns
     -------
@@ -134,12 +148,15 @@ def list_problems(tree: Node, use: PlanUse) -> ProblemList:
     """
     branches = [b for b in _branches(tree) if b.leaf.verdict == NOT_MET and b.item.verdict == NOT_MET]
     branches.sort(key=_gravity)
-    rows = []
+    known = {node.code: node for _, _, node in national.walk()} if national is not None else {}
+    rows, answers = [], []
     for rank, branch in enumerate(branches, 1):
-        for task in _answers(branch, use.plan.tasks) or (None,):
-            rows.append({"rank": rank, **_problem(branch), **_measure(task, use)})
+        tasks = _answers(branch, use.plan.tasks)
+        rows.append({"rank": rank, **_problem(branch), **_nationally(known.get(branch.leaf.code)), **_measures(tasks, use, county_code)})
+        answers += [(rank, branch.leaf.code, task.id) for task in tasks]
+    table = pd.DataFrame(rows, columns=PROBLEMS).astype(dict.fromkeys(NUMBERS, float))
     undecided = sum(b.leaf.verdict == UNDECIDED and all(n.decides for n in b.path) for b in _branches(tree))
-    return ProblemList(use.id, label_of(use), pd.DataFrame(rows, columns=PROBLEMS), undecided)
+    return ProblemList(use.id, label_of(use), table, pd.DataFrame(answers, columns=["rank", "code", "task"]), undecided)
 
 
 def recommend(tree: Node, use: PlanUse) -> RecommendationList:
@@ -169,11 +186,18 @@ def recommend(tree: Node, use: PlanUse) -> RecommendationList:
 def because(branch: Branch) -> str:
     """What stands behind a recommendation, with its number and limit, or in words where it has none."""
     leaf, item = branch.leaf, branch.item
-    label = leaf.label if leaf is item else f"{item.label}·{leaf.label}"
-    values = {"code": item.code, "label": label}
+    values = {"code": item.code, "label": _label(branch)}
     if leaf.value is None or leaf.limit is None:
         return say("{code} {label}：{reason}", reason=leaf.reason or say("未达标"), **values)
     return say("{code} {label}为 {value}，标准 {limit}", value=_number(leaf.value, leaf), limit=_number(leaf.limit, leaf), **values)
+
+
+def _label(branch: Branch) -> str:
+    """A condition by its own words; one that only names a stage by those of its item too."""
+    leaf, item = branch.leaf, branch.item
+    if leaf is item or leaf.label == item.label:
+        return item.label
+    return say("{item}（{stage}）", item=item.label, stage=leaf.label) if STAGED in leaf.code else leaf.label
 
 
 def _number(value: float, node: Node) -> str:
@@ -197,7 +221,9 @@ def _gravity(branch: Branch) -> tuple[int, float]:
 
 
 def _relative_margin(leaf: Node) -> float | None:
-    return None if leaf.margin is None or not leaf.limit else leaf.margin / abs(leaf.limit)
+    if leaf.margin is None or not leaf.limit or RANKS in leaf.unit:
+        return None
+    return leaf.margin / abs(leaf.limit)
 
 
 def _answers(branch: Branch, tasks: Sequence[Task]) -> tuple[Task, ...]:
@@ -220,24 +246,58 @@ def _problem(branch: Branch) -> dict[str, Any]:
     leaf, item = branch.leaf, branch.item
     return {
         "part": branch.part.code, "item": item.code, "code": leaf.code,
-        "label": item.label if leaf is item else f"{item.label}·{leaf.label}", "decides": all(n.decides for n in branch.path),
+        "label": _label(branch), "decides": all(n.decides for n in branch.path),
         "value": leaf.value, "comparison": leaf.comparison, "limit": leaf.limit, "margin": leaf.margin,
         "relative_margin": _relative_margin(leaf), "unit": leaf.unit, "percent": leaf.percent, "reason": leaf.reason,
         "clause": leaf.clause or item.clause,
     }  # fmt: skip
 
 
-def _measure(task: Task | None, use: PlanUse) -> dict[str, Any]:
-    deadline, source = task_deadline(task, use)
+def _nationally(node: Node | None) -> dict[str, Any]:
+    if node is None:
+        return {"national_value": None, "national_limit": None, "national_verdict": ""}
+    return {"national_value": node.value, "national_limit": node.limit, "national_verdict": node.verdict}
+
+
+def _measures(tasks: Sequence[Task], use: PlanUse, county_code: str) -> dict[str, Any]:
+    dates = [task_deadline(task, use, county_code) for task in tasks] or [task_deadline(None, use, county_code)]
     return {
-        "task": task.id if task else "", "measure": label_of(task) if task else "",
-        "departments": listed(task.departments) if task else "", "deadline": month_words(deadline) if deadline else "",
-        "deadline_from": source, "quote": task.citation.said("quote") if task else "",
+        "task": listed(task.id for task in tasks), "measure": clauses(label_of(task) for task in tasks),
+        "departments": listed(dict.fromkeys(name for task in tasks for name in task.departments)),
+        "deadline": listed(dict.fromkeys(filter(None, (date.words for date in dates)))),
+        "deadline_from": listed(dict.fromkeys(date.source for date in dates)),
+        "quote": clauses(dict.fromkeys(task.citation.said("quote") for task in tasks)),
+        "deadline_quote": clauses(dict.fromkeys(filter(None, (date.quote for date in dates)))),
     }  # fmt: skip
 
 
-def task_deadline(task: Task | None, use: PlanUse) -> tuple[Month | None, str]:
-    """When a task is due and where that stands: its own date, else that of the plan's target."""
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a task is due, whose date that is (``task``, ``county``, ``plan`` or empty), and the words it rests on."""
+
+    month: Month | None
+    source: str
+    quote: str = ""
+
+    @property
+    def words(self) -> str:
+        """In words; of the plan's overall target it says so."""
+        if self.month is None:
+            return ""
+        when = month_words(self.month)
+        return say("{when}（规划总目标时间）", when=when) if self.source == FROM_PLAN else when
+
+
+def task_deadline(task: Task | None, use: PlanUse, county_code: str = "") -> Deadline:
+    """When a task is due: on its own date, else in the county's own year, else by the plan's overall target."""
     if task is not None and task.due is not None:
-        return task.due, FROM_TASK
-    return (use.plan.target, FROM_PLAN) if use.plan.target else (None, NO_DATE)
+        return Deadline(task.due, FROM_TASK, task.citation.said("quote"))
+    return county_deadline(use, county_code)
+
+
+def county_deadline(use: PlanUse, county_code: str) -> Deadline:
+    """When a county shall meet the standard: in its own year in a prefecture's plan, else by the plan's overall target."""
+    own = next((county for county in use.plan.counties if county_code and county.code == county_code), None)
+    if own is not None:
+        return Deadline(Month(own.year), FROM_COUNTY, own.citation.said("quote"))
+    return Deadline(use.plan.target, FROM_PLAN) if use.plan.target else Deadline(None, NO_DATE)

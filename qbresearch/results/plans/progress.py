@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,14 +33,16 @@ NEEDED = ("school_code", "school_year", "stage", "verdict", "ratio_min")
 class ProgressResult:
     """A timetable of schools against what has been reached, as of a school year.
 
-    schools : one row a planned school: ``school`` (the plan's name), ``school_code``, ``stage``, ``planned`` (year),
+    schools : one row a planned school: ``school`` (the name in the data where that is known), ``planned_school`` (the
+        plan's), ``school_code``, ``stage``, ``planned`` (year),
         ``state`` (``STATES``), ``verdict`` (as of the year), ``reached`` (first year from which the data show the
         standard met without interruption; NaN if it is not met), ``slipped`` (years behind the plan, so far; NaN where it
-        cannot be said), ``ratio`` (latest), ``years`` (with a ratio), ``trend`` (change of the ratio a year),
-        ``forecast`` (year), ``forecast_state`` (``forecast``, ``not_in_sight``, ``no_forecast`` or empty for schools
+        is not due or cannot be said), ``ratio`` (latest), ``years`` (with a ratio), ``trend`` (change of the ratio a year),
+        ``forecast`` (year), ``expected_late`` (years that the forecast lies behind the plan; NaN without one), ``forecast_state`` (``forecast``, ``not_in_sight``, ``no_forecast`` or empty for schools
         that meet the standard), ``reason`` (in words) and ``quote`` of the timetable.
     years : one row a year: ``planned_new``, ``planned`` (cumulative), ``reached`` (of all planned schools those that
-        meet the standard in that year; NaN where no school can be judged), ``undecided`` (schools), ``behind_least``
+        meet the standard in that year; NaN where no school can be judged), ``early`` (those of them whose year is still
+        ahead), ``undecided`` (schools), ``behind_least``
         and ``behind_most`` (planned by then, not reached: undecided schools counted as reached, or as not reached).
     """
 
@@ -88,15 +91,15 @@ class ProgressResult:
 
 
 def forecast_caveat() -> str:
-    """What a forecast from the trend is and is not."""
+    """What a year from the trend is and is not."""
     return say(
-        "预测年份是把学校历年的达标比值（1 为达标）连成最小二乘直线后延长所得，只表示“照过去几年的变化推算”；点数很少，没有给出区间，也不含已批准而未完成的项目。"
+        "推算年份：每校每年取决定达标与否的那个比值（各项指标与标准之比从大到小的第 m 个，m 为每校至少须达标的项数；或最小的一个除以每校下限；取两者中较小的，到 1 即达标），连成最小二乘直线后延长所得。只表示“照过去几年的变化推算”；点数很少，没有给出区间，也不含已批准而未完成的项目。"
     )
 
 
 def forecast_words() -> dict[str, str]:
     """What a forecast may be other than a year, in words."""
-    return {NOT_IN_SIGHT: say("看不到达标"), NO_FORECAST: say("年数不足，不作预测")}
+    return {NOT_IN_SIGHT: say("看不到达标"), NO_FORECAST: say("年数不足，不作推算")}
 
 
 def school_verdicts(attainment: AttainmentResult) -> pd.DataFrame:
@@ -123,7 +126,9 @@ def school_verdicts(attainment: AttainmentResult) -> pd.DataFrame:
     return table.assign(ratio_min=np.where(np.isnan(ratios).any(axis=1), np.nan, smallest))
 
 
-def measure_progress(use: PlanUse, school_verdicts: pd.DataFrame, *, as_of: int) -> ProgressResult:
+def measure_progress(
+    use: PlanUse, school_verdicts: pd.DataFrame, *, as_of: int, names: Mapping[str, str] | None = None
+) -> ProgressResult:
     """Set every school of a plan's timetable against its verdicts of several years.
 
     Parameters
@@ -136,6 +141,8 @@ def measure_progress(use: PlanUse, school_verdicts: pd.DataFrame, *, as_of: int)
     as_of : int
         School year up to which is looked; later rows are not used. A school planned for 2024 is met in time if the
         data of school year 2024 meet the standard.
+    names : mapping, optional
+        Names of schools in the data by code; a result stands under these and not under the plan's.
 
     Returns
     -------
@@ -160,8 +167,9 @@ def measure_progress(use: PlanUse, school_verdicts: pd.DataFrame, *, as_of: int)
     empty = data.iloc[:0]
     rows = [_school(s, by_school.get((s.code, s.stage), empty) if s.code else empty, as_of) for s in use.plan.schools]
     schools = pd.DataFrame(rows).astype(
-        {name: float for name in ("reached", "slipped", "ratio", "trend", "forecast")}
+        {name: float for name in ("reached", "slipped", "ratio", "trend", "forecast", "expected_late")}
     )
+    schools["school"] = [(names or {}).get(row.school_code, row.planned_school) for row in schools.itertuples()]
     return ProgressResult(use.id, label_of(use), as_of, use.simulated, schools, _years(use, by_school, as_of))
 
 
@@ -190,10 +198,10 @@ def _school(school: PlannedSchool, rows: pd.DataFrame, as_of: int) -> dict[str, 
     known = rows.dropna(subset=["ratio_min"])
     trend, year, forecast = (np.nan, np.nan, "") if now == MET else _forecast(known, as_of)
     return {
-        "school": school.name, "school_code": school.code, "stage": school.stage, "planned": school.year, "state": state,
+        "school": school.name, "planned_school": school.name, "school_code": school.code, "stage": school.stage, "planned": school.year, "state": state,
         "verdict": now, "reached": reached, "slipped": slipped,
         "ratio": known["ratio_min"].iloc[-1] if len(known) else np.nan, "years": len(known), "trend": trend,
-        "forecast": year, "forecast_state": forecast, "reason": reason, "quote": school.citation.quote,
+        "forecast": year, "expected_late": max(0.0, year - school.year) if forecast == FORECAST else np.nan, "forecast_state": forecast, "reason": reason, "quote": school.citation.quote,
     }  # fmt: skip
 
 
@@ -209,7 +217,7 @@ def _state(
         was = any(verdict == MET for verdict in verdicts.values())
         reason = say("曾经达标，后又未达标") if was else ""
         behind = as_of - school.year
-        return (OVERDUE, np.nan, float(behind), reason) if behind >= 0 else (NOT_DUE, np.nan, 0.0, reason)
+        return (OVERDUE, np.nan, float(behind), reason) if behind >= 0 else (NOT_DUE, np.nan, np.nan, reason)
     latest, earliest, since_first = _run(verdicts, as_of)
     states = {_reached_state(year, school.year) for year in (latest, earliest)}
     if since_first and earliest > school.year:
@@ -271,6 +279,7 @@ def _years(use: PlanUse, by_school: dict[tuple[str, str], pd.DataFrame], as_of: 
         rows.append({
             "year": year, "planned_new": int((planned == year).sum()), "planned": int(due.sum()),
             "reached": np.nan if blind else float(reached.sum()),
+            "early": np.nan if blind else float((reached & ~due).sum()),
             "undecided": np.nan if year > as_of else float((~reached & ~missed).sum()),
             "behind_least": np.nan if blind else float((due & missed).sum()),
             "behind_most": np.nan if blind else float((due & ~reached).sum()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,11 @@ from qbresearch.rules.plans import Condition, Month, Phase, PlanUse, Stage
 from qbresearch.statistics.records import plain_records
 
 PAST, NOW, AHEAD, ALWAYS = "past", "now", "ahead", "always"
-NOT_DUE, OVERDUE, SOON, UNKNOWN = "not_due", "overdue", "soon", "unknown"
+NOT_DUE, OVERDUE, SOON, UNKNOWN, EXEMPT = "not_due", "overdue", "soon", "unknown", "exempt"
+EVERY_ITEM = "项项达标"
+"""Where a condition says so, every item of the tree that decides must be met, not only the codes it names."""
+MOST_NAMED = 3
+_ITEM = re.compile(r"[A-Z]+\d+[a-z]?")
 FIRST_GRADES = {"primary": "1", "junior": "7"}
 """Starting grades of the stages (起始年级), as the class table numbers grades."""
 CLASS_REQUIREMENTS = {"primary": "G5_class_primary", "junior": "G5_class_junior"}
@@ -31,8 +36,8 @@ SCHOOL_EVIDENCE = ("county_code", "school_year", "item", "finding")
 class StageCalendar:
     """Stages placed on the calendar of every county of a plan.
 
-    table : one row a county and stage in the plan's order: ``county_code`` (empty without one), ``county``,
-        ``target_year``, ``stage``, ``label``, ``year`` (NaN for a stage that holds always), ``when`` (in words),
+    table : one row a county and stage in the plan's order: ``county_code`` (empty without one), ``county`` (the name in
+        the data where that is known), ``planned_county`` (the plan's), ``target_year``, ``stage``, ``label``, ``year`` (NaN for a stage that holds always), ``when`` (in words),
         ``state`` (``past``, ``now``, ``ahead``, ``always``), ``before_issue`` (the stage lies before the plan was
         issued) and ``quote``.
     """
@@ -73,9 +78,10 @@ class StageResult:
     """Conditions of stages judged for every county.
 
     table : one row a county, stage and condition: the columns of the calendar (its ``state`` as ``stage_state``),
-        ``condition``, ``condition_label``, ``due`` (year), ``due_when`` (in words), ``verdict`` (``met``, ``not_met``,
-        ``undecided``), ``state`` (the verdict where it is due or met, else ``not_due``), ``warning`` (``overdue``,
-        ``soon``, ``unknown`` where it is due and cannot be judged, else empty), ``reason`` and ``condition_quote``.
+        ``condition``, ``condition_label``, ``due`` (year; NaN for what holds always), ``due_when`` (in words), ``verdict``
+        (``met``, ``not_met``, ``undecided``), ``state`` (the verdict where it is due or met, else ``not_due``), ``warning``
+        (``overdue``, ``soon``, ``unknown`` where it is due and cannot be judged, ``exempt`` where its date lies before the
+        plan was issued and it is not met, else empty), ``reason`` and ``condition_quote``.
     """
 
     calendar: StageCalendar = field(repr=False)
@@ -98,9 +104,9 @@ class StageResult:
         """Number of warnings and of what cannot be judged, in one sentence."""
         count = self.table["warning"].value_counts()
         return say(
-            "{plan}：{year} 年，到期未达的条件 {overdue} 条，明年到期而未达的 {soon} 条，到期而无法判定的 {unknown} 条",
+            "{plan}：{year} 年，到期未达的条件 {overdue} 条，明年到期而未达的 {soon} 条，到期而无法判定的 {unknown} 条，期限早于规划印发而不作预警的 {exempt} 条",
             plan=label_of(self.calendar.use), year=self.calendar.as_of,
-            **{name: int(count.get(name, 0)) for name in (OVERDUE, SOON, UNKNOWN)},
+            **{name: int(count.get(name, 0)) for name in (OVERDUE, SOON, UNKNOWN, EXEMPT)},
         )  # fmt: skip
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
@@ -115,7 +121,7 @@ class StageResult:
         }  # fmt: skip
 
 
-def place_stages(use: PlanUse, *, as_of: int) -> StageCalendar:
+def place_stages(use: PlanUse, *, as_of: int, names: Mapping[str, str] | None = None) -> StageCalendar:
     """Place the stages of a plan on the calendar of each of its counties.
 
     A stage counted from the inspection falls in the year of inspection minus its offset; one with an end of its own in
@@ -127,6 +133,8 @@ def place_stages(use: PlanUse, *, as_of: int) -> StageCalendar:
         A plan with counties and stages.
     as_of : int
         Calendar year from which is looked.
+    names : mapping, optional
+        Names of counties in the data by code; a result stands under these and not under the plan's.
 
     Raises
     ------
@@ -144,8 +152,10 @@ def place_stages(use: PlanUse, *, as_of: int) -> StageCalendar:
         for stage in plan.stages:
             placed = stage_month(stage, county.year)
             rows.append({
-                "county_code": county.code, "county": county.name, "target_year": county.year, "stage": stage.id,
-                "label": label_of(stage), "year": float("nan") if placed is None else float(placed.year),
+                "county_code": county.code, "county": (names or {}).get(county.code, county.name), "planned_county": county.name,
+                "target_year": county.year, "stage": stage.id,
+                "label": label_of(stage),
+                "year": float("nan") if placed is None else float(placed.year),
                 "when": say("长期") if placed is None else _when(stage, placed), "state": _state(stage, placed, as_of),
                 "before_issue": bool(placed and plan.issued and placed.last < plan.issued.first),
                 "quote": stage.citation.said("quote"),
@@ -181,15 +191,15 @@ def judge_stages(
         Evidence records (``county_code, school_year, item, finding``). Of several records of one item those of the
         latest school year count, and every one of them must be met.
     starting_grades : mapping, optional
-        Verdict on starting grades alone by county code, see :func:`judge_starting_grades`. Without it a condition on
-        starting grades is met where all classes are, and else undecided.
+        Verdict on starting grades alone by county code, see :func:`judge_starting_grades`; it alone decides a condition on
+        starting grades. Without it such a condition is met where all classes are, and else undecided.
 
     Returns
     -------
     StageResult
-        A condition is due in the year of its own date or of its stage; a stage that holds always is due from the year
-        of inspection on. All codes and records of a condition must be met; one that the data do not decide leaves the
-        condition undecided unless another is not met.
+        A condition is due in the year of its own date or of its stage; what holds always has no year and gives no
+        warning. One that was due before the plan was issued gives none either. All codes and records of a condition must
+        be met; one that the data do not decide leaves the condition undecided unless another is not met.
 
     Raises
     ------
@@ -200,7 +210,7 @@ def judge_stages(
         raise InputError(
             "缺少列", where="佐证材料表", found="没有 " + "、".join(missing), expected="、".join(SCHOOL_EVIDENCE), fix="补上这些列"
         )
-    plan, rows = calendar.use.plan, []
+    plan, rows, first = calendar.use.plan, [], calendar.use.plan.issued
     stages = {stage.id: stage for stage in plan.stages}
     # Stages and conditions both have a state.
     placed = calendar.table.rename(columns={"state": "stage_state"})
@@ -210,11 +220,17 @@ def judge_stages(
         for condition in stage.conditions:
             starting = (starting_grades or {}).get(code, "")
             verdict, reason = _judge(condition, code, tree, evidence, starting)
+            always = stage.always and condition.due is None
             due = due_month(condition, stage, place["target_year"])
-            rows.append({**place, **_judged(condition, due, verdict, reason, calendar.as_of)})
+            row = _judged(condition, due, verdict, reason, calendar.as_of)
+            if always:
+                row |= {"due": float("nan"), "due_when": say("长期"), "warning": ""}
+            elif first is not None and due.last < first.first and row["warning"]:
+                row["warning"] = EXEMPT
+            rows.append({**place, **row})
     columns = [*placed.columns, "condition", "condition_label", "due", "due_when", "verdict", "state", "warning", "reason",
                "condition_quote"]  # fmt: skip
-    return StageResult(calendar, pd.DataFrame(rows, columns=columns))
+    return StageResult(calendar, pd.DataFrame(rows, columns=columns).astype({"due": float}))
 
 
 def _judged(condition: Condition, due: Month, verdict: str, reason: str, as_of: int) -> dict[str, Any]:
@@ -235,35 +251,60 @@ def _judge(
     condition: Condition, code: str, tree: Node | None, evidence: pd.DataFrame | None, starting: str
 ) -> tuple[str, str]:
     """Verdict on one condition of one county, and what decided it or what is missing."""
-    verdicts: dict[str, str] = {}
-    for name in condition.codes:
-        node = tree.find(name) if tree is not None else None
-        verdict = (node.verdict or UNDECIDED) if node else UNDECIDED
-        if condition.scope == STARTING_GRADES and verdict != MET:
-            verdict = starting or UNDECIDED
-        verdicts[label_of_node(name, node)] = verdict
-    verdicts |= {item: _finding(item, code, evidence) for item in condition.evidence}
+    if condition.scope == STARTING_GRADES:
+        verdicts = {say("起始年级（一年级、七年级）班额"): starting or _all_classes(condition, tree)}
+    elif EVERY_ITEM in condition.citation.quote:
+        verdicts = _verdicts((tree.code,), tree) if tree is not None else {say("各项指标"): UNDECIDED}
+    else:
+        verdicts = _verdicts(condition.codes, tree)
+    for item in condition.evidence:
+        title, found = _finding(item, code, evidence)
+        verdicts[title] = combine([verdicts.get(title, ""), found])
     verdict = combine(verdicts.values()) or UNDECIDED
     if verdict == MET:
         return verdict, ""
     if not verdicts:
         return verdict, say("这一条没有可以判定的指标或材料")
-    names = listed(name for name, found in verdicts.items() if found == verdict)
+    found = [name for name, own in verdicts.items() if own == verdict]
+    names = listed(found) if len(found) <= MOST_NAMED else say("{named}等 {n} 项", named=listed(found[:MOST_NAMED]), n=len(found))
     return verdict, say("未达标：{names}", names=names) if verdict == NOT_MET else say("无法判定：{names}", names=names)
 
 
+def _all_classes(condition: Condition, tree: Node | None) -> str:
+    """Where all classes keep to the limit those of the starting grades do; else nobody knows."""
+    verdicts = [tree.find(name).verdict for name in condition.codes] if tree is not None else []
+    return MET if verdicts and set(verdicts) == {MET} else UNDECIDED
+
+
+def _verdicts(codes: tuple[str, ...], tree: Node | None) -> dict[str, str]:
+    """Verdicts by the words of their nodes; of the whole county the items that decide, one by one."""
+    verdicts: dict[str, str] = {}
+    for name in codes:
+        node = tree.find(name) if tree is not None else None
+        if node is not None and node is tree and node.children:
+            parts = [part for part in node.children if part.decides]
+            items = [item for part in parts for item in (part.children or (part,)) if item.decides]
+            verdicts |= {label_of_node(item.code, item): item.verdict for item in items}
+        else:
+            verdicts[label_of_node(name, node)] = (node.verdict or UNDECIDED) if node else UNDECIDED
+    return verdicts
+
+
 def label_of_node(code: str, node: Node | None) -> str:
-    """Code and label of a node; the code alone where there is no tree."""
-    return f"{code} {node.label}" if node is not None and node.label != code else code
+    """Label of a node, the code of an item in front as documents print it; other codes are no words and never shown."""
+    printed = code if _ITEM.fullmatch(code) else ""
+    label = node.label if node is not None and node.label != code else ""
+    return " ".join(filter(None, (printed, label))) or say("评估条目")
 
 
-def _finding(item: str, code: str, evidence: pd.DataFrame | None) -> str:
-    """What the latest records of an item say: every one must be met."""
+def _finding(item: str, code: str, evidence: pd.DataFrame | None) -> tuple[str, str]:
+    """How the latest records of an item are called, and what they say: every one must be met."""
     if evidence is None or not code:
-        return UNDECIDED
+        return say("佐证材料"), UNDECIDED
     rows = evidence[(evidence["county_code"] == code) & (evidence["item"] == item)]
     rows = rows[rows["school_year"] == rows["school_year"].max()]
-    return combine(rows["finding"].fillna(UNDECIDED)) or UNDECIDED
+    titles = rows["title"].dropna().unique() if "title" in rows else ()
+    return listed(titles) or say("佐证材料"), combine(rows["finding"].fillna(UNDECIDED)) or UNDECIDED
 
 
 def judge_starting_grades(classes: pd.DataFrame | None, evaluation: Evaluation) -> str:

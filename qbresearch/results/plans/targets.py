@@ -17,8 +17,9 @@ from qbresearch.results.evaluation.tree import (
     combine,
     compare,
 )
-from qbresearch.results.resources.attainment import AttainmentResult
 from qbresearch.results.plans.findings import month_words
+from qbresearch.results.plans.problems import Deadline
+from qbresearch.results.resources.attainment import AttainmentResult
 from qbresearch.rules.overlays import ADDS, BLANK, Change, Overlay
 from qbresearch.rules.plans import Month
 from qbresearch.rules.standards import COMPOSITE_CV, CV
@@ -29,6 +30,8 @@ COLUMNS = [
     "relation", "judges", "comparison", "unit", "percent", "reason", "clause", "quote", "status", "base_clause", "base_quote",
     "base_status", "actual", "filled", "due", "timing",
 ]  # fmt: skip
+BY_SCHOOL = ("threshold:", "rule:")
+"""Paths of what schools meet one by one: how many of them do says more than a number of the county."""
 MISSED, NOT_YET, NO_DATE = "missed", "not_yet", "no_date"
 SCHOOLS, COMPOSITE = "schools", "composite"
 
@@ -81,7 +84,7 @@ class TargetResult:
 
 def judge_targets(
     laid: Overlay, national: Node, plan: Node, *, national_schools: AttainmentResult | None = None,
-    plan_schools: AttainmentResult | None = None, label: str = "", due: Month | None = None, as_of: Month | None = None,
+    plan_schools: AttainmentResult | None = None, label: str = "", deadline: Deadline | None = None, as_of: Month | None = None,
     fills: Collection[str] = (),
 ) -> TargetResult:
     """Judge every target of a plan, beside the verdict of the standard on the same thing.
@@ -97,8 +100,9 @@ def judge_targets(
         undecided, since the trees hold the school rule only.
     label : str
         How the plan is called in the summary.
-    due : Month, optional
-        When the plan wants the county to meet the standard; for targets without a date of their own.
+    deadline : Deadline, optional
+        When the county shall meet the standard, see :func:`qbresearch.results.plans.problems.county_deadline`; for targets
+        without a date of their own.
     as_of : Month, optional
         Month from which is looked; without it no target is overdue.
     fills : collection of str
@@ -112,19 +116,24 @@ def judge_targets(
         undecided where there is no single number.
     """
     judge = _Judge(national, plan, national_schools, plan_schools)
-    rows = [judge.row(change) | _timed(change, due) | {"filled": change.target.field in fills} for change in laid.changes]
+    rows = [judge.row(change) | {"due": _due_words(change, deadline)} | {"filled": change.target.field in fills} for change in laid.changes]
     for row, change in zip(rows, laid.changes, strict=True):
-        row["timing"] = _timing(row["plan_verdict"], change.target.due or due, as_of)
+        row["timing"] = _timing(row["plan_verdict"], change.target.due or (deadline and deadline.month), as_of)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     numbers = ("value", "limit", "plan_value", "plan_limit")
     return TargetResult(label, frame.astype(dict.fromkeys(numbers, float)))
 
 
-def _timed(change: Change, due: Month | None) -> dict[str, str]:
-    own = change.target.due
-    if own is not None:
-        return {"due": month_words(own)}
-    return {"due": say("{when}（规划总目标时间）", when=month_words(due)) if due else ""}
+def _actual(change: Change, own: _Found) -> str:
+    """How things stand in words: of what schools meet one by one, and where a verdict rests on no single number."""
+    judged = own.value is None and own.verdict in (MET, NOT_MET)
+    return own.reason if judged or change.path.startswith(BY_SCHOOL) else ""
+
+
+def _due_words(change: Change, deadline: Deadline | None) -> str:
+    if change.target.due is not None:
+        return month_words(change.target.due)
+    return deadline.words if deadline else ""
 
 
 def _timing(verdict: str, due: Month | None, as_of: Month | None) -> str:
@@ -157,8 +166,7 @@ class _Judge:
     def row(self, change: Change) -> dict[str, Any]:
         national = self.look(change.path, self.national) if change.base_citation else _Found("")
         own = self.own(change, national)
-        by_school = change.path.startswith("threshold:")
-        if by_school:
+        if change.path.startswith("threshold:"):
             national = _Found("")
         cited, base = change.target.citation, change.base_citation
         return {
@@ -168,7 +176,7 @@ class _Judge:
             "judges": change.judges, "comparison": change.comparison, "unit": label_of(change, "unit"), "percent": change.percent,
             "reason": own.reason, "clause": cited.said("clause"), "quote": cited.said("quote"), "status": cited.status,
             "base_clause": base.said("clause") if base else "", "base_quote": base.said("quote") if base else "",
-            "base_status": base.status if base else "", "actual": own.reason if by_school else "",
+            "base_status": base.status if base else "", "actual": _actual(change, own),
         }  # fmt: skip
 
     def own(self, change: Change, national: _Found) -> _Found:
@@ -195,7 +203,9 @@ class _Judge:
         node = nodes.get(SCHOOLS if kind == "rule" else names[0])
         if node is None:
             return _Found(UNDECIDED, None, say("这一项没有评估结果"))
-        below = clauses(child.reason for child in node.children if child.reason) if kind == "rule" else ""
+        below = clauses(
+            say("{label}：{reason}", label=child.label, reason=child.reason) for child in node.children if child.reason
+        ) if kind == "rule" else ""
         return _Found(node.verdict or UNDECIDED, node.value, below or node.reason)
 
     def spread(self, statistic: str, stage: str, nodes: dict[str, Node]) -> _Found:
