@@ -379,15 +379,14 @@ class _Reader:
             )
         conditions = []
         for condition, place in entries(entry, "condition", where):
-            given, named_place = {**self.data["default"], **condition}, f"{place}（{condition.get('id', '')}）"
-            check_forms(given, "condition", named_place)
-            conditions.append(self._condition(given, named_place))
+            conditions.append(self._condition({**self.data["default"], **condition}, f"{place}（{condition.get('id', '')}）"))
         return Stage(
             entry["id"], *bilingual(entry, where), entry.get("offset"), read_month(entry, "end", where), "always" in entry,
             tuple(conditions), self._citation(entry, where, (entry["offset"],) if entry.get("offset") else ()),
         )  # fmt: skip
 
     def _condition(self, entry: dict[str, Any], where: str) -> Condition:
+        check_forms(entry, "condition", where)
         check_keys(
             entry, required=LABELLED, optional=("codes", "evidence", "scope", "due", *CITATION_OPTIONAL), where=where
         )

@@ -173,7 +173,7 @@ def refuse(faults: Sequence[CitationError], file: str) -> None:
 
 def parse_month(text: str) -> Month | None:
     """``2026`` or ``2026-12`` as a :class:`Month`, or ``None`` where the text is neither."""
-    found = re.fullmatch(r"([12]\d{3})(?:-(0[1-9]|1[0-2]))?", text)
+    found = re.fullmatch(r"(\d{4})(?:-(0[1-9]|1[0-2]))?", text)
     return Month(int(found[1]), int(found[2] or 0)) if found else None
 
 

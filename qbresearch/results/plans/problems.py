@@ -14,7 +14,7 @@ from qbresearch.results.plans.findings import month_words
 from qbresearch.rules.plans import Month, PlanUse, Recommendation, Task
 from qbresearch.statistics.records import plain_records
 
-RESOURCES, SCHOOLS, VETO = "resources", "schools", "veto"
+RESOURCES, SCHOOLS, VETO, RECOGNITION_VETO = "resources", "schools", "veto", "V-R"
 RANKS = "="
 """In the unit of a scale whose numbers stand for words (``1=是，0=否``): they have no distance."""
 STAGED = ":"
@@ -162,12 +162,12 @@ def list_problems(tree: Node, use: PlanUse, *, national: Node | None = None, cou
 def recommend(tree: Node, use: PlanUse) -> RecommendationList:
     """Choose the recommendations of a plan that gaps call for, and name the numbers behind each.
 
-    A recommendation is chosen if one of its codes is not met; what cannot be judged chooses nothing and is listed in
-    ``open``.
+    A recommendation is chosen if one of its codes is not met and makes its item not met; what cannot be judged chooses
+    nothing and is listed in ``open``.
     """
     branches, rows, answered, waiting = list(_branches(tree)), [], set(), set()
     for recommendation in use.plan.recommendations:
-        behind = [b for b in _under(branches, recommendation) if b.leaf.verdict == NOT_MET]
+        behind = [b for b in _under(branches, recommendation) if b.leaf.verdict == NOT_MET and b.item.verdict == NOT_MET]
         answered |= {node.code for b in behind for node in b.path}
         waiting |= {b.item.code for b in _under(branches, recommendation) if b.leaf.verdict == UNDECIDED}
         if behind:
@@ -207,7 +207,8 @@ def _number(value: float, node: Node) -> str:
 
 
 def _branches(node: Node, above: tuple[Node, ...] = ()) -> Iterator[Branch]:
-    if not node.children:
+    # Recognition below its limit stands among the vetoes a second time; it is one problem, and its own item tells it.
+    if not node.children and node.code != RECOGNITION_VETO:
         yield Branch(node, above)
     for child in node.children:
         yield from _branches(child, (*above, node))
