@@ -123,7 +123,8 @@ def _add_verify(verbs: Any) -> None:
         "    qbresearch verify --write 我县2024   为新放入的文件生成护照草稿",
     )
     parser.add_argument("sources", nargs="*", metavar="来源", help="data/raw 下的文件夹名；默认全部")
-    parser.add_argument("--write", metavar="来源", help="为这个文件夹生成或更新护照 source.toml（登记文件与校验值）")
+    parser.add_argument("--write", metavar="来源", help="为这个文件夹生成护照 source.toml，或登记新放入的文件")
+    parser.add_argument("--replace", action="store_true", help="与 --write 同用：自己填的表改正以后，重新登记改过的文件")
 
 
 def _add_build(verbs: Any) -> None:
@@ -199,7 +200,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     project = find_project(arguments.project)
     if arguments.write:
-        return _write_passport(project, arguments.write)
+        return _write_passport(project, arguments.write, replace=arguments.replace)
     for table in list_tables():
         load_table(table)
     for design in list_designs():
@@ -231,13 +232,15 @@ def _verify(arguments: argparse.Namespace) -> int:
     return EXIT_FINDINGS if found else EXIT_DONE
 
 
-def _write_passport(project: Project, source_id: str) -> int:
+def _write_passport(project: Project, source_id: str, *, replace: bool) -> int:
     from qbresearch.provenance import write_text
-    from qbresearch.raw.sources import PASSPORT, draft_passport
+    from qbresearch.raw.sources import PASSPORT, TO_FILL, draft_passport
 
     path = project.raw / source_id / PASSPORT
-    write_text(path, draft_passport(project.raw, source_id))
-    print(f"已写入 {path.relative_to(project.root)}。请补全标为“待填”的几项：名称、提供单位、取得途径、使用许可。")
+    text = draft_passport(project.raw, source_id, replace=replace)
+    write_text(path, text)
+    todo = "请补全标为“待填”的几项：名称、提供单位、取得途径、使用许可；数据若是模拟的，把 kind 改成 simulated。"
+    print(f"已写入 {path.relative_to(project.root)}。" + (todo if TO_FILL in text else "各项都已填好，接着运行 qbresearch build。"))
     return EXIT_DONE
 
 

@@ -212,7 +212,7 @@ def verify_source(source: Source) -> pd.DataFrame:
             rows.append(
                 (name, "文件内容与登记时不同", f"{size} 字节，sha256 {digest[:12]}…",
                  f"{listed[name].bytes} 字节，sha256 {listed[name].sha256[:12]}…",
-                 "原始文件不得修改：取回原件；若是新收到的版本，另建一个来源文件夹")
+                 _mend(source.id))
             )
     frame = pd.DataFrame(rows, columns=["file", "problem", "found", "expected", "fix"])
     frame.insert(0, "source", source.id)
@@ -228,16 +228,17 @@ def _present(folder: Path) -> set[str]:
     }
 
 
-def draft_passport(raw: Path, source_id: str) -> str:
+def draft_passport(raw: Path, source_id: str, *, replace: bool = False) -> str:
     """Text of a passport for a folder: files with size and checksum, the rest kept from the present one or left as 待填.
 
     A new passport names the table that the headings of the first file fit (``school`` where they fit none), and says so.
+    ``replace`` registers files anew that have been changed or removed since: their own author has corrected them.
 
     Raises
     ------
     InputError
-        No such folder, or it holds no files, or a file that is registered already has been changed or removed:
-        registering it anew would hide that.
+        No such folder, or it holds no files; or, without ``replace``, a file that is registered already has been changed
+        or removed: registering it anew would hide that.
     """
     check_choice(source_id, list_sources(raw), name="数据来源", where="data/raw")
     folder = raw / source_id
@@ -251,7 +252,8 @@ def draft_passport(raw: Path, source_id: str) -> str:
     where = f"data/raw/{source_id}/{PASSPORT}"
     old = _read_passport(path, where) if path.exists() else {}
     _check_facts(old, where)
-    _refuse_changed(old, folder, source_id)
+    if not replace:
+        _refuse_changed(old, folder, source_id)
     table, remark = (old["table"], "") if "table" in old else _guessed(folder, names[0])
     lines = [
         f"id = {_quoted(source_id)}",
@@ -286,8 +288,16 @@ def _refuse_changed(passport: Mapping[str, Any], folder: Path, source_id: str) -
             raise InputError(
                 "已登记的文件变了，没有重新登记", where=f"data/raw/{source_id}/{known.name}",
                 found="内容与登记时不同" if path.is_file() else "没有这个文件", expected=f"sha256 {known.sha256[:12]}…",
-                fix="取回原件；若是新收到的版本，另建一个来源文件夹",
+                fix=_mend(source_id),
             )
+
+
+def _mend(source_id: str) -> str:
+    """What to do about a file that is not the one registered."""
+    return (
+        "别处收到的原件：取回原件，新收到的版本另建一个来源文件夹；"
+        f"自己填的表改正了：运行 qbresearch verify --write {source_id} --replace 重新登记，再 build"
+    )
 
 
 def _quoted(text: str) -> str:

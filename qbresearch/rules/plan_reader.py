@@ -85,7 +85,7 @@ def read_plan(path: Path) -> Plan:
     ------
     CitationError
         An unknown key, an id twice, an unknown kind of path, a code that neither the evaluation nor the plan knows, a
-        number or date that its quotation does not print; the message names file and entry.
+        number or date that its quotation does not print, a value of another form; the message names every entry.
     """
     return _Reader(path, read_toml(path)).plan()
 

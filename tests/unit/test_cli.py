@@ -160,8 +160,10 @@ def test_verify_writes_a_draft_for_a_new_folder_and_never_for_a_changed_file(run
     passport.write_text(passport.read_text(encoding="utf-8").replace("待填：", "测试用"), encoding="utf-8")
     assert run("verify")[0] == EXIT_DONE
     (project.raw / "new" / "a.csv").write_bytes(b"b")
-    refused(run("verify", "--write", "new"), "没有重新登记", "data/raw/new/a.csv")
+    refused(run("verify", "--write", "new"), "没有重新登记", "data/raw/new/a.csv", "--replace")
     assert run("verify", "new")[0] == EXIT_FINDINGS
+    code, out, _ = run("verify", "--write", "new", "--replace")
+    assert code == EXIT_DONE and "接着运行 qbresearch build" in out and run("verify", "new")[0] == EXIT_DONE
 
 
 # --- build -------------------------------------------------------------------------------------------------------

@@ -55,7 +55,8 @@ def of(result: IncreaseResult, item: str) -> pd.DataFrame:
         ((None, 40_000), (606e6, 40_000), "undecided", "undecided"),
         ((600e6, 40_000), (None, 40_000), "undecided", "undecided"),
         ((600e6, 40_000), (606e6, 0), "met", "undecided"),
-        ((0, 40_000), (606e6, 40_000), "undecided", "undecided"),
+        ((0, 40_000), (606e6, 40_000), "met", "met"),  # more than nothing
+        ((0, 40_000), (0, 40_000), "met", "met"),
         ((600e6, 40_000), (0, 40_000), "not_met", "not_met"),
     ],
 )
@@ -144,7 +145,7 @@ def test_students_missing_or_none_are_named():
     found = check((2021, 500e6, 0, None), (2022, 520e6, 26_000, None), (2023, 530e6, None, None))
     assert of(found, "F2")["reason"].tolist() == ["", "2021 年在校学生人数为 0，不能相除", "缺 2023 年的在校学生人数"]
     zero = check((2022, 0, 26_000, None), (2023, 530e6, 26_000, None))
-    assert of(zero, "F1").loc[2023, "reason"] == "2022 年的教育支出为 0，没有比值"
+    assert of(zero, "F1").loc[2023, "reason"] == "2022 年的教育支出为 0，没有比值，按数额比较"
 
 
 @pytest.mark.parametrize(("after", "change"), [(600e6, "+0%"), (600e6 - 60, "−0.00001%"), (660e6, "+10%")])

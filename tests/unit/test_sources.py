@@ -126,6 +126,17 @@ def test_what_the_system_leaves_behind_is_not_data(project, folder, name):
     assert verify_source(open_source(project.raw, "a-county")).empty
 
 
+def test_a_table_that_its_author_has_corrected_is_registered_anew_with_all_that_was_filled_in(project, folder):
+    (folder / "甲.csv").write_bytes("改正\n".encode())
+    (folder / "乙.xlsx").unlink()
+    before = open_source(project.raw, "a-county")
+    text = draft_passport(project.raw, "a-county", replace=True)
+    (folder / "source.toml").write_text(text, encoding="utf-8")
+    after = open_source(project.raw, "a-county")
+    assert [f.name for f in after.files] == ["甲.csv"] and verify_source(after).empty
+    assert (after.title, after.producer, after.licence) == (before.title, before.producer, before.licence)
+
+
 def test_a_passport_that_is_still_a_draft_is_a_problem_and_stops_the_build(project, book):
     folder = project.raw / "draft"
     folder.mkdir()

@@ -91,14 +91,17 @@ def judge_classes(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidenc
     -------
     SchoolEvidence
         One row a class; ``undecided`` where its number of students is missing. A stage of a school that has students,
-        or may have, and no class in the table has one undecided row of its own.
+        or may have, and no class in the table has one undecided row of its own, and so has a stage whose classes hold
+        fewer students than the school table says (campuses included): a class that is not listed may be too large.
+        Classes of a school that has no students in the school table are judged like all others.
 
     Source
     ------
     Limits and their clauses: the requirements of G5, with their citations.
     """
     roster, table = school_roster(inputs), inputs.table("class")
-    schools, classes = roster.of(WITH_TEACHING_POINTS), roster.rows_of(table)
+    classes = roster.rows_of(table)
+    schools = roster.of(WITH_TEACHING_POINTS, seen=classes)
     rows = []
     for school in schools:
         here = classes.get(school.code, [])
@@ -115,6 +118,11 @@ def judge_classes(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidenc
                     line(school.code, school.name, requirement, UNDECIDED, limit=requirement.limit,
                          reason=say("“{table}”里没有这所学校的{stage}班级", table=table_label("class"), stage=stage_words(stage)))
                 )  # fmt: skip
+            elif unlisted_students(school, stage, here) > 0:
+                rows.append(
+                    line(school.code, school.name, requirement, UNDECIDED, limit=requirement.limit,
+                         reason=unlisted_words(school, stage, here))
+                )  # fmt: skip
     return evidence(
         "G5", rows, evaluation, schools=len(schools), absent=["class"] if table is None else [],
         unmatched=roster.unmatched(table),
@@ -124,16 +132,34 @@ def judge_classes(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidenc
 def class_range(school: School, classes: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Least and most classes of compulsory education that a school can have, given the rows of the class table.
 
-    A stage that has rows is complete. One that has students and no row has at least one class and no upper bound.
+    A stage that has rows is complete unless they hold fewer students than the school table says; then there is no upper
+    bound. One that has students and no row has at least one class and no upper bound.
     """
     least = most = 0.0
     for stage in COMPULSORY:
         listed = sum(1 for row in classes if row["stage"] == stage)
-        if listed or not _may_have(school, stage):
-            least, most = least + listed, most + listed
-        else:
+        if listed:
+            least, most = least + listed, math.inf if unlisted_students(school, stage, classes) > 0 else most + listed
+        elif _may_have(school, stage):
             least, most = least + (school.known[stage] > 0), math.inf
     return least, most
+
+
+def unlisted_students(school: School, stage: str, classes: Sequence[dict[str, Any]]) -> float:
+    """Students of the school table, campuses included, that the listed classes of a stage leave out.
+
+    0 where they leave out none, also where nothing is listed or a class without its number may hold them all.
+    """
+    sizes = [number(row["students"]) for row in classes if row["stage"] == stage]
+    missing = school.known[stage] - sum(sizes)
+    return missing if sizes and missing > 0 else 0.0
+
+
+def unlisted_words(school: School, stage: str, classes: Sequence[dict[str, Any]]) -> str:
+    """By how many students the listed classes of a stage fall short of the school table, in words."""
+    missing = unlisted_students(school, stage, classes)
+    return say("“{table}”里{stage}班级共 {n} 人，比学校表的 {k} 人少 {d} 人", table=table_label("class"), stage=stage_words(stage),
+               n=int(school.known[stage] - missing), k=int(school.known[stage]), d=int(missing))
 
 
 def class_differences(inputs: CountyInputs) -> pd.DataFrame:

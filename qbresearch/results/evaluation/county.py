@@ -17,6 +17,7 @@ from qbresearch.results.evaluation.evidence import evidence_node
 from qbresearch.results.evaluation.finance import IncreaseResult, check_increases
 from qbresearch.results.evaluation.inputs import CountyInputs
 from qbresearch.results.evaluation.ratios import (
+    FACTS,
     county_facts,
     judge_ratio_item,
     known_number,
@@ -40,6 +41,7 @@ from qbresearch.results.evaluation.tree import (
     place_of,
 )
 from qbresearch.results.resources.attainment import AttainmentResult
+from qbresearch.rules.columns import load_table
 from qbresearch.rules.evaluations import Evaluation, Item, Part
 from qbresearch.statistics.records import plain_records
 
@@ -152,22 +154,23 @@ def evaluate_county(inputs: CountyInputs, evaluation: Evaluation, attainment: At
     CountyEvaluation
         A node is ``not_met`` if a deciding child is, ``met`` if all are, else ``undecided``; there are no scores to
         trade. An occurrence of one veto makes the county ``not_met``, and so does recognition below its threshold, which
-        stands among the vetoes as ``V-R``. Parts with ``decides = false`` are shown and decide nothing. An item with
+        stands among the vetoes as ``V-R``. Spending is judged in the fiscal year in which the school year begins. Parts with ``decides = false`` are shown and decide nothing. An item with
         requirements and evidence needs both.
 
     Raises
     ------
     InputError
         The attainment is of another county, year or standard; the county has two rows of facts; a record of evidence
-        has a code that neither the evaluation knows nor a plan can ask for (those begin with ``E-``).
+        has a code that neither the evaluation knows nor a plan can ask for (those begin with ``E-``). A record under the
+        code of an item that no document decides is not looked at.
     """
     _check_attainment(inputs, evaluation, attainment)
     _check_codes(inputs.table(EVIDENCE), evaluation)
     facts = county_facts(inputs)
     population = known_number(facts, "resident_population") if facts is not None else None
-    recognition = measure_recognition(inputs.table(SURVEY), population, evaluation, place=place_of(facts or {}))
+    recognition = measure_recognition(inputs.table(SURVEY), population, evaluation, place=_place_of_people(facts))
     school_evidence = judge_school_items(inputs, evaluation)
-    reported, increases = judge_reported(inputs, evaluation), check_increases(_finance(inputs), evaluation, year=None)
+    reported, increases = judge_reported(inputs, evaluation), check_increases(_finance(inputs), evaluation, year=inputs.school_year)
     resources = {node.code: node for node in resource_nodes(attainment, attainment.standard)}
     series = {node.code: node for node in increases.nodes()}
     evidence = inputs.table(EVIDENCE)
@@ -183,7 +186,7 @@ def evaluate_county(inputs: CountyInputs, evaluation: Evaluation, attainment: At
     }
     beside = {
         "resources": [resources[SCHOOLS]] if SCHOOLS in resources else [],
-        VETO: [_recognition_veto(recognition)],
+        VETO: [_recognition_veto(recognition, evaluation)],
     }
     parts = [
         _part(part, [*beside.get(part.id, []), *(judges[item.kind](item) for item in evaluation.items_of(part.id))])
@@ -206,10 +209,19 @@ def _indicator(item: Item, found: Node, evaluation: Evaluation) -> Node:
     return replace(found, label=label_of(item), **cited(item.citation, evaluation.sources))
 
 
-def _recognition_veto(recognition: RecognitionResult) -> Node:
-    """``not_met`` where recognition is below its threshold: like every veto it says what must not have happened."""
+def _recognition_veto(recognition: RecognitionResult, evaluation: Evaluation) -> Node:
+    """``not_met`` where recognition is below its threshold: like every veto it says what must not have happened.
+
+    The requirement cites the threshold; that falling below it is a veto is what the item itself cites.
+    """
     decided = recognition.node.find("R_recognition")
-    return replace(decided, code=RECOGNITION_VETO, label=say("社会认可度低于要求"), elements=())
+    own = cited(evaluation.item("R").citation, evaluation.sources)
+    return replace(decided, code=RECOGNITION_VETO, label=say("社会认可度低于要求"), elements=(), **own)
+
+
+def _place_of_people(facts: Mapping[str, Any] | None) -> str:
+    """Where the resident population stands in the files as received."""
+    return place_of(facts or {}, load_table(FACTS), "resident_population")
 
 
 def _finance(inputs: CountyInputs) -> pd.DataFrame | None:
@@ -231,7 +243,7 @@ def _check_attainment(inputs: CountyInputs, evaluation: Evaluation, attainment: 
 
 def _check_codes(evidence: pd.DataFrame | None, evaluation: Evaluation) -> None:
     """A record under a misspelt code would be overlooked: refused with the nearest code there is."""
-    known = [code for item in evaluation.items for code in item.evidence]
+    known = list(dict.fromkeys(code for item in evaluation.items for code in (item.code, *item.evidence)))
     for code in [] if evidence is None else evidence["item"]:
         if not str(code).startswith(PLAN_EVIDENCE):
             check_choice(code, known, name="条目代码", where="佐证材料表")

@@ -101,7 +101,7 @@ class IncreaseResult:
             for year, value in ((self.year, row["value"]), (self.year - 1, row["previous"]))
         )
         return judged(
-            requirement, None if unknown else row["value"] / row["previous"], self.evaluation,
+            requirement, None if unknown or not row["previous"] else row["value"] / row["previous"], self.evaluation,
             verdict=row["verdict"] or UNDECIDED, elements=elements,
             formula=say("本年的{what}÷上年的{what}", what=quotient_words(requirement, load_table(TABLE))),
             reason=row["reason"] or say("没有 {year} 年的数据", year=str(self.year - 1)),
@@ -131,8 +131,8 @@ def check_increases(finance: pd.DataFrame | None, evaluation: Evaluation, *, yea
     -------
     IncreaseResult
         Every year from the first to the last stands in its table. A pair is ``undecided`` where spending or students of
-        either year are missing, also because the year has no row, where students are zero (nothing can be divided),
-        and where the spending of the year before is zero (no ratio). The first year has no verdict of its own; as the
+        either year are missing, also because the year has no row, and where students are zero (nothing can be divided).
+        After a year of zero spending there is no ratio and the amounts are compared. The first year has no verdict of its own; as the
         year judged, it is ``undecided``. Real values are NaN before a year without index; they decide nothing.
 
     Raises
@@ -190,10 +190,7 @@ def _series(requirement: Requirement, years: pd.DataFrame, prices: np.ndarray) -
     previous = np.append(np.nan, value[:-1])
     ratio = np.divide(value, previous, out=np.full(len(years), np.nan), where=previous > 0)
     real_ratio = ratio / (years[PRICES].to_numpy() / SAME_PRICES)
-    verdicts = [
-        "" if at == 0 else UNDECIDED if math.isnan(r) else compare(r, requirement.comparison, requirement.limit)[0]
-        for at, r in enumerate(ratio)
-    ]
+    verdicts = ["", *(_verdict(requirement, value[at], previous[at]) for at in range(1, len(years)))]
     reasons = ["", *(_reason(years, at, ratio[at], per_student) for at in range(1, len(years)))]
     return pd.DataFrame({
         "item": requirement.item, "requirement": requirement.id, "label": say("生均教育支出") if per_student else say("教育支出"),
@@ -202,6 +199,14 @@ def _series(requirement: Requirement, years: pd.DataFrame, prices: np.ndarray) -
         "real_change_share": real_ratio - 1,
         "verdict": verdicts, "reason": reasons,
     })[COLUMNS]  # fmt: skip
+
+
+def _verdict(requirement: Requirement, value: float, previous: float) -> str:
+    """By the ratio of both amounts, by the amounts themselves where that of the year before is zero."""
+    if math.isnan(value) or math.isnan(previous):
+        return UNDECIDED
+    found, limit = (value / previous, requirement.limit) if previous else (value, 0.0)
+    return compare(found, requirement.comparison, limit)[0]
 
 
 def _reason(years: pd.DataFrame, at: int, ratio: float, per_student: bool) -> str:
@@ -222,4 +227,6 @@ def _reason(years: pd.DataFrame, at: int, ratio: float, per_student: bool) -> st
             gaps.append(say("缺 {year} 年的在校学生人数", year=str(when)))
         if per_student and students == 0:
             gaps.append(say("{year} 年在校学生人数为 0，不能相除", year=str(when)))
-    return clauses(gaps) if gaps else say("{year} 年的教育支出为 0，没有比值", year=str(year - 1))
+    return clauses(gaps) if gaps else say(
+        "{year} 年的教育支出为 0，没有比值，按数额比较", year=str(year - 1)
+    )

@@ -14,6 +14,7 @@ from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.evaluation.evidence import evidence_node
 from qbresearch.results.evaluation.inputs import CountyInputs
 from qbresearch.results.evaluation.tree import (
+    MET,
     UNDECIDED,
     Element,
     Node,
@@ -28,6 +29,10 @@ from qbresearch.rules.evaluations import Evaluation, Item, Requirement
 FACTS = "county-facts"
 INFORMATION = {"G14": ("quality_high_school_places_rural", "quality_high_school_places_allocated")}
 """Part and whole that stand beside what documents say of an item; for information, they decide nothing."""
+WHOLES = (
+    "special_ed_students", "migrant_children", "disabled_children", "enrolled_students_primary", "enrolled_students_junior",
+)  # fmt: skip
+"""Whom a county may have none of. Teachers, graduates and high-school places are not among them: there zero decides nothing."""
 
 
 def measure(
@@ -59,8 +64,9 @@ def measure(
     Node
         ``undecided`` where the row is missing, where the denominator is not above zero (nothing can be divided), and
         where blank columns could turn the verdict. A blank column that cannot be negative (its contract has a ``min``
-        of 0 or more) leaves bounds for the value; where both bounds fall on the same side of the limit the verdict
-        stands, but there is no value. ``elements`` are the columns in the order of the formula.
+        of 0 or more) leaves bounds for the value, those over denominators above zero; where both fall on the same side
+        of the limit the verdict stands, but there is no value. Zero of zero is ``met`` without a value where the
+        denominator counts those whom a county may have none of (``WHOLES``): nobody is left out. ``elements`` are the columns in the order of the formula.
 
     Source
     ------
@@ -71,18 +77,20 @@ def measure(
     if facts is None:
         return judged(requirement, None, evaluation, formula=formula, reason=say("没有本县本学年的“{table}”", table=label_of(contract)))
     groups = (requirement.add, requirement.subtract, requirement.over_add, requirement.over_subtract)
-    place = place_of(facts)
     known = {name: known_number(facts, name) for group in groups for name in group}
     shown = {
         "formula": formula,
         "elements": tuple(
-            Element(contract.label(name), value, unit_words(contract.column(name).unit), place) for name, value in known.items()
+            Element(contract.label(name), value, unit_words(contract.column(name).unit), place_of(facts, contract, name))
+            for name, value in known.items()
         ),
     }
     blank = [name for name, value in known.items() if value is None]
     top, bottom = (_bounds(plus, minus, known, contract) for plus, minus in (groups[:2], groups[2:]))
     divided = bool(requirement.over_add)
     if not blank:
+        if divided and _nobody(requirement) and not any(known.values()):
+            return judged(requirement, None, evaluation, verdict=MET, reason=say("没有需要核对的对象"), **shown)
         if divided and bottom[0] <= 0:
             below = _sum(requirement.over_add, requirement.over_subtract, contract)
             reason = say("分母（{sum}）为 {n}，不能相除", sum=below, n=f"{bottom[0]:g}")
@@ -90,6 +98,8 @@ def measure(
         return judged(requirement, top[0] / bottom[0] if divided else top[0], evaluation, **shown)
     gap = say("缺{columns}", columns=listed(contract.label(name) for name in blank))
     verdict = _certain(requirement, *(_quotient(top, bottom) if divided else top))
+    if divided and top[0] <= 0 <= top[1] and bottom[0] <= 0 and verdict != MET:
+        verdict = UNDECIDED  # there may be nothing to divide and nothing to divide it by
     if verdict == UNDECIDED:
         return judged(requirement, None, evaluation, reason=gap, **shown)
     reason = clauses((gap, say("无论缺的是多少，判定都不变")))
@@ -121,8 +131,10 @@ def _informed(half: Node, item: Item, facts: Mapping[str, Any] | None) -> Node:
     if part is None or not whole:
         return half
     told = say("其中{part} {n}，占 {share}，仅供参考", part=contract.label(names[0]), n=f"{part:g}", share=f"{part / whole:.1%}")
-    place = place_of(facts)
-    elements = [Element(contract.label(n), v, unit_words(contract.column(n).unit), place) for n, v in zip(names, (part, whole), strict=True)]
+    elements = [
+        Element(contract.label(n), v, unit_words(contract.column(n).unit), place_of(facts, contract, n))
+        for n, v in zip(names, (part, whole), strict=True)
+    ]
     return replace(half, reason=clauses(filter(None, (half.reason, told))), elements=(*half.elements, *elements))
 
 
@@ -170,11 +182,22 @@ def _least(column: Column) -> float:
 
 
 def _quotient(top: tuple[float, float], bottom: tuple[float, float]) -> tuple[float, float]:
-    """Least and most of a quotient; anything where the denominator may be zero."""
-    if bottom[0] <= 0:
+    """Least and most of a quotient over the denominators above zero; anything where there is none."""
+    if bottom[1] <= 0:
         return -math.inf, math.inf
     low, high = top
-    return (low / bottom[1] if low >= 0 else low / bottom[0]), (high / bottom[0] if high >= 0 else high / bottom[1])
+    least = bottom[0] if bottom[0] > 0 else 0.0
+    return (low / bottom[1] if low >= 0 else _over(low, least)), (_over(high, least) if high > 0 else high / bottom[1])
+
+
+def _over(value: float, least: float) -> float:
+    """How far a number goes over denominators down to ``least``: without end where that is zero."""
+    return value / least if least else math.copysign(math.inf, value)
+
+
+def _nobody(requirement: Requirement) -> bool:
+    """Whether the denominator counts those whom a county may have none of."""
+    return set(requirement.over_add) <= set(WHOLES) and not requirement.over_subtract
 
 
 def _certain(requirement: Requirement, low: float, high: float) -> str:

@@ -6,9 +6,18 @@ import math
 from typing import Any
 
 from qbresearch.language import clauses, say
-from qbresearch.results.evaluation.classes import class_range
+from qbresearch.results.evaluation.classes import (
+    class_range,
+    unlisted_students,
+    unlisted_words,
+)
 from qbresearch.results.evaluation.inputs import CountyInputs
-from qbresearch.results.evaluation.roster import SCHOOLS, School, school_roster
+from qbresearch.results.evaluation.roster import (
+    COMPULSORY,
+    SCHOOLS,
+    School,
+    school_roster,
+)
 from qbresearch.results.evaluation.school_evidence import (
     SchoolEvidence,
     evidence,
@@ -50,8 +59,8 @@ def judge_rooms(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidence:
 
         The table of rooms has no row for a school without rooms. A school absent from it has none (value 0) where it
         stands in the class table or in ``school-facts``, for then it has reported; otherwise its rooms are unknown.
-        A room without area or use, and classes that are missing (no class at a stage that has students, or may have),
-        leave bounds; the verdict is ``undecided`` only where it differs within them. A stage with students has at least
+        A room without area or use, and classes that are missing (no class at a stage that has students, or may have, or
+        classes that hold fewer students than the school table says: there are at least those listed), leave bounds; the verdict is ``undecided`` only where it differs within them. A stage with students has at least
         one class.
 
     Source
@@ -59,17 +68,17 @@ def judge_rooms(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidence:
     Numbers and their clauses: the requirements of G3, with their citations.
     """
     roster = school_roster(inputs)
-    schools = roster.of(SCHOOLS)
     classes, rooms = (roster.rows_of(inputs.table(table)) for table in ("class", "room"))
+    schools = roster.of(SCHOOLS, seen=classes)
     reported = (
         {*classes, *rooms, *roster.rows_of(inputs.table("school-facts"))} if inputs.table("room") is not None else ()
     )
     rows: list[dict[str, Any]] = []
     for school in schools:
         here = sorted(rooms.get(school.code, []), key=lambda row: str(row["room"]))
-        bounds = class_range(school, classes.get(school.code, []))
+        listed = classes.get(school.code, [])
         for use in USES:
-            rows.append(_rooms_line(school, use, here, bounds, school.code in reported, evaluation))
+            rows.append(_rooms_line(school, use, here, listed, school.code in reported, evaluation))
             rows += _area_lines(school, use, here, evaluation)
     return evidence(
         "G3", rows, evaluation, schools=len(schools),
@@ -99,19 +108,23 @@ def _rooms_line(
     school: School,
     use: str,
     rooms: list[dict[str, Any]],
-    classes: tuple[float, float],
+    listed: list[dict[str, Any]],
     reported: bool,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
     requirement = evaluation.requirement(f"G3_{use}_per_classes")
     rounding = evaluation.option("G3_rounding").chosen
+    classes = class_range(school, listed)
     least, most = (rooms_needed(n, requirement.limit, rounding) for n in classes)
     area = evaluation.requirement(f"G3_{use}_area")
     sure = sum(row["use"] == use and _reaches(row, area) for row in _known(rooms))
     maybe = sum(1 for row in rooms if _may_count(row, use, area))
     verdict = MET if sure >= most else NOT_MET if reported and sure + maybe < least else UNDECIDED
-    gap = say("“{table}”里班级不全", table=table_label("class"))
-    parts = [say("{n} 个班需要 {k} 间", n=int(classes[0]), k=int(least)) if least == most else gap]
+    if least == most:
+        parts = [say("{n} 个班需要 {k} 间", n=int(classes[0]), k=int(least))]
+    else:
+        short = [unlisted_words(school, stage, listed) for stage in COMPULSORY if unlisted_students(school, stage, listed)]
+        parts = [say("“{table}”里班级不全", table=table_label("class")), *short]
     if not reported:
         parts.append(say("“{table}”里没有这所学校", table=table_label("room")))
     elif maybe:

@@ -68,9 +68,12 @@ class Roster:
     sites: Mapping[str, Site]
     schools: tuple[School, ...]
 
-    def of(self, kinds: Collection[str]) -> tuple[School, ...]:
-        """Counted schools of these types that have, or may have, students of compulsory education."""
-        return tuple(s for s in self.schools if s.kind in kinds and s.has_students)
+    def of(self, kinds: Collection[str], *, seen: Collection[str] = ()) -> tuple[School, ...]:
+        """Counted schools of these types that have, or may have, students of compulsory education.
+
+        seen : codes of schools that another table shows to have them, whatever the school table says.
+        """
+        return tuple(s for s in self.schools if s.kind in kinds and (s.has_students or s.code in seen))
 
     def rows_of(self, table: pd.DataFrame | None) -> dict[str, list[dict[str, object]]]:
         """Rows of a table by the school they belong to; those of a campus stand with its school."""

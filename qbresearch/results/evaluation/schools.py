@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from qbresearch.language import clauses, label_of, say
@@ -18,6 +18,7 @@ from qbresearch.results.evaluation.ratios import measure
 from qbresearch.results.evaluation.rooms import judge_rooms
 from qbresearch.results.evaluation.roster import (
     EVERY_SCHOOL,
+    TEACHING_POINT,
     WITH_TEACHING_POINTS,
     Roster,
     School,
@@ -61,8 +62,9 @@ def judge_small_schools(inputs: CountyInputs, evaluation: Evaluation) -> SchoolE
     school with a primary stage has the primary standard, for the clause is about primary schools.
 
     Who is judged: primary and junior schools, complete secondary schools, those of nine or twelve years and teaching
-    points, campuses included in their school. A campus with a row of its own in ``school-facts`` is judged on its own
-    students too.
+    points, each site by its own students, without those of its campuses: a teaching point stays one when it is merged into
+    a larger school. Of the campuses those are judged that are teaching points or have a row of their own in
+    ``school-facts``.
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def judge_small_schools(inputs: CountyInputs, evaluation: Evaluation) -> SchoolE
     Returns
     -------
     SchoolEvidence
-        One row for every school that is small, or may be. With students, funding, standard (blank or zero) or
+        One row for every site that is small, or may be, and has students, or may have. With students, funding, standard (blank or zero) or
         ``small_rural`` missing it is ``undecided``, unless the funding would do in any case. No small school at all:
         the item is ``met`` and says so. Without ``school-facts`` it is ``undecided``.
 
@@ -84,9 +86,8 @@ def judge_small_schools(inputs: CountyInputs, evaluation: Evaluation) -> SchoolE
     roster, requirement = school_roster(inputs), evaluation.requirement("G6_small_school")
     schools, table = roster.of(WITH_TEACHING_POINTS), inputs.table(FACTS)
     rows = []
-    for school, site, facts in _facts(schools, roster, inputs):
-        counted = site.students if site.is_campus else school.students
-        rows += _small_line(school, site, counted, facts, requirement, inputs)
+    for school, site, facts in _facts(schools, roster, inputs, wanted=TEACHING_POINT):
+        rows += _small_line(school, site, facts, requirement, inputs)
     return evidence(
         "G6", rows, evaluation, schools=len(schools), absent=[FACTS] if table is None else [],
         unmatched=roster.unmatched(table),
@@ -96,16 +97,15 @@ def judge_small_schools(inputs: CountyInputs, evaluation: Evaluation) -> SchoolE
 def _small_line(
     school: School,
     site: Site,
-    counted: Mapping[str, float],
     facts: dict[str, Any] | None,
     requirement: Requirement,
     inputs: CountyInputs,
 ) -> list[dict[str, Any]]:
     """The line of a school that is small, or may be; none for a larger one and for one that is no village school."""
     village = text(facts.get("small_rural")) if facts else ""
-    students, known = sum(counted.values()), sum(n for n in counted.values() if not math.isnan(n))
+    students, known = sum(site.students.values()), sum(n for n in site.students.values() if not math.isnan(n))
     large = compare(known, "at_least", requirement.limit)[0] == MET
-    if large or village == NO:
+    if large or village == NO or students == 0:
         return []
     stage = "primary" if "primary" in inputs.contract.stages_of(site.kind) else "junior"
     column = f"funding_standard_{stage}_yuan"
@@ -234,14 +234,19 @@ def _judge_facts(item: str, inputs: CountyInputs, evaluation: Evaluation, judge:
 
 
 def _facts(
-    schools: tuple[School, ...], roster: Roster, inputs: CountyInputs
+    schools: tuple[School, ...], roster: Roster, inputs: CountyInputs, *, wanted: str = ""
 ) -> Iterator[tuple[School, Site, dict[str, Any] | None]]:
-    """Schools with their rows of ``school-facts`` (``None`` where there is none), campuses with rows of their own."""
+    """Schools with their rows of ``school-facts`` (``None`` where there is none), campuses with rows of their own.
+
+    Campuses of the type ``wanted`` come in any case.
+    """
+    campuses = sorted(code for code, site in roster.sites.items() if site.is_campus and site.kind == wanted)
     rows = roster.rows_of(inputs.table(FACTS))
     for school in schools:
         here = {str(row["school_code"]): row for row in rows.get(school.code, [])}
         yield school, roster.sites[school.code], here.pop(school.code, None)
-        yield from ((school, roster.sites[code], here[code]) for code in sorted(here))
+        own = {*here, *(code for code in campuses if roster.sites[code].home == school.code)}
+        yield from ((school, roster.sites[code], here.get(code)) for code in sorted(own))
 
 
 def _judge_share(facts: dict[str, Any] | None, requirement: Requirement) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from qbresearch.exhibits.evaluation_tables import limit_words, value_words
 from qbresearch.language import clauses, label_of, say
 from qbresearch.results.resources.attainment import at_least, at_most
 from qbresearch.rules.citations import Citation
+from qbresearch.rules.columns import TableContract
 from qbresearch.rules.evaluations import Evaluation, Item, Requirement
 from qbresearch.rules.standards import Source
 
@@ -21,7 +22,10 @@ COLUMNS = [
     "code", "depth", "parent", "label", "verdict", "decides", "value", "comparison", "limit", "margin", "unit", "percent",
     "reason", "clause", "quote", "status", "source",
 ]  # fmt: skip
-CARRIED = ("value", "comparison", "limit", "margin", "unit", "percent", "reason", "formula", "option")
+CARRIED = (
+    "value", "comparison", "limit", "margin", "unit", "percent", "reason", "formula", "option", "clause", "quote", "status",
+    "source",
+)  # fmt: skip
 """What an item takes over from the one child that decides it."""
 WEAKEST_FIRST = ("unverified", "practice", "copy", "law")
 """Statuses of citations: what rests on several is as weak as the weakest."""
@@ -201,8 +205,8 @@ def weakest(statuses: Iterable[str]) -> str:
 def item_node(item: Item, children: Sequence[Node], evaluation: Evaluation) -> Node:
     """The node of an item above those of its requirements and evidence.
 
-    Where one child alone decides, the item shows its number, reason and option as its own; else its reason names the
-    children that make it what it is. Its status is the weakest of those of its deciding children, whose limits decide;
+    Where one child alone decides, the item shows its number, reason, option and citation as its own; else its reason
+    names the children that make it what it is. Its status is the weakest of those of its deciding children, whose limits decide;
     its own where they have none.
     """
     facts: dict[str, Any] = cited(item.citation, evaluation.sources) | {"reason": telling(children)}
@@ -213,8 +217,15 @@ def item_node(item: Item, children: Sequence[Node], evaluation: Evaluation) -> N
     return parent(item.code, label_of(item), children, **facts)
 
 
-def place_of(row: Mapping[str, Any]) -> str:
-    """Where a row stands in the files as received, in words; empty where the table does not say."""
+def place_of(row: Mapping[str, Any], contract: TableContract | None = None, column: str = "") -> str:
+    """Where a row stands in the files as received, in words; empty where the table does not say.
+
+    A row joined from several sheets says where it stands in the first. A column of another sheet has that sheet's name
+    and no row.
+    """
     if not row.get("source_file") or pd.isna(row["source_file"]):
         return ""
+    own = contract.column(column).sheet if contract and column else ""
+    if contract and own in contract.sheets and own != next(iter(contract.sheets)):
+        return say("{file}（{sheet}）", file=row["source_file"], sheet=contract.sheets[own])
     return say("{file}（{sheet}）第 {row} 行", file=row["source_file"], sheet=row.get("source_sheet"), row=row.get("source_row"))
