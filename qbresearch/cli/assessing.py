@@ -75,6 +75,8 @@ def _assess_county(arguments: argparse.Namespace) -> int:
         source_id=county.source_id, county_code=county.code, school_year=year, standard_id=arguments.standard, project=project.root
     )
     evaluated = open_evaluation(study, plan_id=arguments.plan or "")
+    if arguments.plan:
+        evaluated.require_plan()  # before anything is computed or printed
     result, why = evaluated.result(), evaluated.why(arguments.why) if arguments.why else ()
     if arguments.json:
         found = result.tree.find(arguments.why).to_dict() if why else result.to_dict()

@@ -218,7 +218,14 @@ def test_recognition_below_its_threshold_is_a_veto() -> None:
     assert (result.tree.find("veto").verdict, result.verdict) == ("not_met", "not_met")
     assert result.counts().set_index("part").loc["veto", "not_met"] == 1
     assert result.tree.find("V-R").label == "社会认可度低于要求"
+    assert "中 1 种发生、0 种待确认" in result.summary()
     assert result.tree.find("V-R").value == pytest.approx((120 + 96 + 78) / 380)
+
+
+def test_the_veto_by_recognition_cites_that_it_is_a_veto(whole) -> None:
+    veto, threshold = whole.tree.find("V-R"), whole.tree.find("R_recognition")
+    assert "社会认可度" in veto.quote and veto.source == NATIONAL.sources["veto-2017"].title_zh
+    assert whole.tree.find("R").quote == threshold.quote == NATIONAL.requirement("R_recognition").citation.quote
 
 
 def test_a_school_that_is_too_large_fails_the_county() -> None:
@@ -337,6 +344,13 @@ def test_finance_of_later_years_is_not_looked_at() -> None:
     assert evaluate(inputs).tree.find("F1").verdict == "met"
 
 
+@pytest.mark.parametrize("years", [(YEAR - 3, YEAR - 2), (YEAR - 2, YEAR - 1)])
+def test_spending_of_years_gone_by_says_nothing_of_the_year_judged(years) -> None:
+    inputs = changed(county_inputs(), "finance", lambda rows: rows.assign(fiscal_year=list(years)))
+    node = evaluate(inputs).tree.find("F1")
+    assert (node.verdict, node.reason) == ("undecided", f"没有 {YEAR} 年的数据")
+
+
 # --- what is missing ------------------------------------------------------------------------------------------------
 
 
@@ -394,6 +408,12 @@ def test_a_misspelt_code_of_evidence_is_refused_and_that_of_a_plan_is_not() -> N
         evaluate(put(county_inputs(), "evidence", "item", "G100"))
     assert "G10" in str(caught.value)
     assert evaluate(put(county_inputs(), "evidence", "item", "E-rooms")).tree.find("P2").verdict == "undecided"
+
+
+@pytest.mark.parametrize("code", ["G2", "G11", "L3", "R"])
+def test_a_record_under_an_item_that_no_document_decides_is_not_looked_at(code, whole) -> None:
+    another = changed(county_inputs(), "evidence", lambda rows: pd.concat([rows, rows.iloc[:1].assign(item=code, finding="not_met")]))
+    assert verdicts(evaluate(another)) == verdicts(whole)
 
 
 def test_a_code_that_is_not_in_the_tree_is_refused(whole) -> None:

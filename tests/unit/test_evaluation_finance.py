@@ -131,6 +131,13 @@ def test_the_year_asked_for_is_judged(year, verdict):
         assert found.nodes()[0].reason == f"没有 {2020 if year == 2021 else year} 年的数据"
 
 
+def test_after_a_year_of_nothing_the_amounts_are_compared():
+    found = check((2022, 0, 26_000, None), (2023, 530e6, 26_000, None))
+    leaves = [node.children[0] for node in found.nodes()]
+    assert [(leaf.verdict, leaf.value, leaf.margin) for leaf in leaves] == [("met", None, None)] * 2
+    assert np.isnan(of(found, "F1").loc[2023, "change_share"])
+
+
 def test_one_year_or_none_is_undecided():
     one = check((2023, 600e6, 40_000, None))
     assert one.verdicts == {"F1": "undecided", "F2": "undecided"}

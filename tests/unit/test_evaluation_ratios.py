@@ -39,6 +39,7 @@ AT_LIMIT = {
 }  # fmt: skip
 RATIOS = [r.id for i in NATIONAL.items if i.kind in ("ratio", "mixed") for r in NATIONAL.requirements_of(i.code)]
 each = pytest.mark.parametrize("requirement_id", AT_LIMIT)
+NOBODY = ("G7_funding", "G13_primary", "G13_junior", "G15_migrant", "Q2_disabled")  # a county may have none of them
 
 
 def judge(requirement_id: str, evaluation=NATIONAL, **facts: object):
@@ -93,9 +94,25 @@ def test_a_denominator_of_zero_decides_nothing(requirement_id) -> None:
     if not requirement.over_add:
         return
     nothing = dict.fromkeys(requirement.columns, 0)
-    node = judge(requirement_id, **nothing)
-    assert (node.verdict, node.value) == ("undecided", None)
-    assert "为 0，不能相除" in node.reason
+    some = nothing | {requirement.add[0]: 1}
+    for cells_ in (some,) if requirement_id in NOBODY else (some, nothing):
+        node = judge(requirement_id, **cells_)
+        assert (node.verdict, node.value) == ("undecided", None)
+        assert "为 0，不能相除" in node.reason
+
+
+@pytest.mark.parametrize("requirement_id", NOBODY)
+def test_where_there_may_be_nobody_zero_of_zero_is_met(requirement_id) -> None:
+    columns = NATIONAL.requirement(requirement_id).columns
+    node = judge(requirement_id, **dict.fromkeys(columns, 0))
+    assert (node.verdict, node.value, node.margin, node.reason) == ("met", None, None, "没有需要核对的对象")
+    for name in columns:  # any of them unknown: there may be somebody
+        assert judge(requirement_id, **dict.fromkeys(columns, 0) | {name: None}).verdict == "undecided"
+
+
+def test_backbone_teachers_of_nobody_who_rotated_decide_nothing_and_rotation_fails() -> None:
+    facts = {"teachers_rotated": 0, "backbone_teachers_rotated": 0, "teachers_eligible_rotation": 500}
+    assert [judge(r, **facts).verdict for r in ("G11_backbone", "G11_rotation")] == ["undecided", "not_met"]
 
 
 @each
@@ -114,10 +131,19 @@ def test_elements_and_formula_explain_a_value() -> None:
         (CONTRACT.label("migrant_children_public"), 160, "人"), (CONTRACT.label("migrant_children_purchased"), 10, "人"),
         (CONTRACT.label("migrant_children"), 200, "人"),
     ]  # fmt: skip
-    assert {e.place for e in node.elements} == {"县级数据.xlsx（入学与质量）第 5 行"}
+    assert {e.place for e in node.elements} == {"县级数据.xlsx（入学与质量）"}
     public, purchased, children = (e.label for e in node.elements)
     assert node.formula == f"（{public}＋{purchased}）÷{children}"
     assert judge("P1_years", basic_balance_years=4).formula == CONTRACT.label("basic_balance_years")
+
+
+def test_an_element_names_the_sheet_of_its_column_and_a_row_of_the_first_sheet_only() -> None:
+    """A row joined from two sheets says where it stands in the first; in the second it may stand elsewhere."""
+    first, second = CONTRACT.sheets.values()
+    place = {"source_file": "县级数据.xlsx", "source_sheet": first, "source_row": "5"}
+    assert {e.place for e in judge("G7_funding", **cells("G7_funding"), **place).elements} == {f"县级数据.xlsx（{first}）第 5 行"}
+    assert {e.place for e in judge("Q2_disabled", **cells("Q2_disabled"), **place).elements} == {f"县级数据.xlsx（{second}）"}
+    assert place_of(place) == place_of(place, CONTRACT, "county_code") == f"县级数据.xlsx（{first}）第 5 行"
 
 
 def test_the_citation_stands_at_the_node() -> None:
@@ -181,7 +207,13 @@ def test_a_missing_number_below_the_line_can_only_lower_a_quotient() -> None:
     assert judge("Q1_retention", **facts).verdict == "not_met"
     assert judge("Q1_retention", **facts | {"junior_graduates": 950}).verdict == "undecided"
     without_leavers = {"junior_graduates": 950, "junior_entrants": 1000, "junior_transfers_in": 0, "junior_deaths": 0}
-    assert judge("Q1_retention", **without_leavers).verdict == "undecided"  # the line below could come down to zero
+    # 950 of 1000 less whoever left: 95 % at the least, whatever number leaves anybody below the line.
+    assert (judge("Q1_retention", **without_leavers).verdict, judge("Q1_retention", **without_leavers).value) == ("met", None)
+    assert judge("Q1_retention", **without_leavers | {"junior_graduates": 949}).verdict == "undecided"
+    b = NATIONAL.choose({"Q1_formula": "B"})
+    came_back = {"junior_graduates": 900, "junior_entrants": 1000, "junior_transfers_in": 901, "junior_transfers_out": 0}
+    assert judge("Q1_retention", b, **came_back).verdict == "not_met"  # below zero over anything above zero
+    assert judge("Q1_retention", b, **came_back | {"junior_transfers_in": 0}).verdict == "undecided"
 
 
 def test_a_missing_whole_proves_nothing() -> None:
@@ -224,6 +256,17 @@ def test_an_item_with_one_requirement_shows_its_number() -> None:
     assert (node.code, node.value, node.limit, node.verdict) == ("G7", child.value, child.limit, child.verdict)
     both = judge_ratio_item(NATIONAL.item("G11"), cells("G11_rotation") | cells("G11_backbone"), None, NATIONAL)
     assert both.value is None and [c.code for c in both.children] == ["G11_rotation", "G11_backbone"]
+
+
+def test_an_item_cites_what_its_number_is_compared_with() -> None:
+    """A plan, or another choice, gives the requirement another source: the item does not quote the old one beside it."""
+    other = NATIONAL.choose({"G7_limit": "8000"})
+    node = judge_ratio_item(other.item("G7"), cells("G7_funding"), None, other)
+    cited = ("limit", "clause", "quote", "status", "source")
+    assert [getattr(node, name) for name in cited] == [getattr(node.children[0], name) for name in cited]
+    assert "8000" in node.quote
+    share = NATIONAL.item("G14").citation.quote
+    assert "80" not in share and "50" not in share  # which of them is the limit is for the requirement to say
 
 
 def test_a_plan_may_count_others_than_the_standard() -> None:

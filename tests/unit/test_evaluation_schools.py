@@ -38,6 +38,16 @@ STANDARDS = [{"funding_standard_primary_yuan": 700, "funding_standard_junior_yua
 NOT_MEANT = ("special_education", "vocational", "teaching_point")
 
 
+def listed_county(*schools, tables):
+    """A county whose schools have as many students as their classes hold, where they have classes."""
+    def told(row):
+        sizes = {f"students_{stage}": [c["students"] or 0 for c in tables["class"] if c["school_code"] == row["school_code"] and c["stage"] == stage]
+                 for stage in ("primary", "junior")}  # fmt: skip
+        return row | {column: sum(found) for column, found in sizes.items() if found}
+
+    return county(*map(told, schools), tables=tables)
+
+
 def verdicts(found: SchoolEvidence, requirement: str | None = None) -> list[str]:
     rows = found.rows if requirement is None else found.rows[found.rows["requirement"] == requirement]
     return rows["verdict"].tolist()
@@ -55,7 +65,7 @@ def only(found: SchoolEvidence, requirement: str) -> dict[str, object]:
 def rooms_of(classes: int | None, music: list[float | None], art: list[float | None], evaluation=NATIONAL, **tables):
     rows = [] if classes is None else class_rows("1000000001", [40] * classes)
     beside = {"class": rows, "room": room_rows("1000000001", "music", music) + room_rows("1000000001", "art", art)}
-    return judge_rooms(county(school("1000000001"), tables=beside | tables), evaluation)
+    return judge_rooms(listed_county(school("1000000001"), tables=beside | tables), evaluation)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +174,7 @@ def test_rooms_and_classes_of_a_campus_are_those_of_its_school():
     schools = [school("1000000001"), campus("1000000002", "1000000001")]
     classes = class_rows("1000000001", [40] * 12) + class_rows("1000000002", [40] * 6)
     rooms = room_rows("1000000001", "music", [96.0]) + room_rows("1000000002", "music", [96.0])
-    found = judge_rooms(county(*schools, tables={"class": classes, "room": rooms}), NATIONAL)
+    found = judge_rooms(listed_county(*schools, tables={"class": classes, "room": rooms}), NATIONAL)
     row = only(found, "G3_music_per_classes")
     assert (row["school_code"], row["value"], row["limit"], row["verdict"]) == ("1000000001", 2, 2, "met")
 
@@ -172,7 +182,7 @@ def test_rooms_and_classes_of_a_campus_are_those_of_its_school():
 def test_classes_of_both_stages_share_the_rooms_of_a_nine_year_school():
     classes = class_rows("1000000001", [40] * 8) + class_rows("1000000001", [40] * 5, "junior")
     rooms = [*room_rows("1000000001", "music", [96.0]), *room_rows("1000000001", "art", [90.0, 90.0])]
-    found = judge_rooms(county(school("1000000001", "nine_year"), tables={"class": classes, "room": rooms}), NATIONAL)
+    found = judge_rooms(listed_county(school("1000000001", "nine_year"), tables={"class": classes, "room": rooms}), NATIONAL)
     assert verdicts(found, "G3_music_per_classes") == ["not_met"] and verdicts(found, "G3_art_per_classes") == ["met"]
 
 
@@ -249,7 +259,7 @@ def test_a_county_without_a_school_is_undecided():
 )  # fmt: skip
 def test_one_class_decides(stage, size, verdict):
     rows = class_rows("1000000001", [30, size], stage)
-    found = judge_classes(county(school("1000000001", stage), tables={"class": rows}), NATIONAL)
+    found = judge_classes(listed_county(school("1000000001", stage), tables={"class": rows}), NATIONAL)
     assert verdicts(found) == ["met", verdict]
     assert found.verdict == found.schools_table()["verdict"].item() == verdict
 
@@ -268,7 +278,7 @@ def test_a_class_too_large_is_not_met_whatever_is_missing():
 
 def test_a_stage_with_students_and_no_class_is_undecided():
     rows = class_rows("1000000001", [30])
-    found = judge_classes(county(school("1000000001", "nine_year"), tables={"class": rows}), NATIONAL)
+    found = judge_classes(listed_county(school("1000000001", "nine_year"), tables={"class": rows}), NATIONAL)
     assert verdicts(found, "G5_class_primary") == ["met"] and verdicts(found, "G5_class_junior") == ["undecided"]
 
 
@@ -277,7 +287,7 @@ def test_classes_of_teaching_points_and_campuses_are_judged_those_of_special_sch
                school("1000000004", "special_education")]  # fmt: skip
     rows = [*class_rows("1000000001", [30]), *class_rows("1000000002", [46]), *class_rows("1000000003", [47]),
             *class_rows("1000000004", [60])]  # fmt: skip
-    found = judge_classes(county(*schools, tables={"class": rows}), NATIONAL)
+    found = judge_classes(listed_county(*schools, tables={"class": rows}), NATIONAL)
     assert found.rows["value"].tolist() == [30, 46, 47]
     assert found.rows["detail"].iloc[1] == "1（1）班（1000000002校）"
     assert found.unmatched == ()
@@ -285,9 +295,50 @@ def test_classes_of_teaching_points_and_campuses_are_judged_those_of_special_sch
 
 def test_rows_of_unknown_schools_are_named_and_decide_nothing():
     rows = class_rows("1000000001", [30]) + class_rows("9999999999", [99])
-    found = judge_classes(county(school("1000000001"), tables={"class": rows}), NATIONAL)
+    found = judge_classes(listed_county(school("1000000001"), tables={"class": rows}), NATIONAL)
     assert (found.verdict, found.unmatched) == ("met", ("9999999999",))
     assert "另有 1 个学校代码不在学校表中：9999999999" in found.node().reason
+
+
+SHORT = "“班级表”里小学班级共 480 人，比学校表的 {k} 人少 {d} 人"
+
+
+@pytest.mark.parametrize(("own", "at_campus", "verdict"), [(480, 0, "met"), (470, 10, "met"), (481, 0, "undecided"), (480, 20, "undecided")])
+def test_a_class_list_that_holds_fewer_students_than_the_school_is_not_whole(own, at_campus, verdict):
+    """Twelve classes of 40 are 480 students; whoever is missing may sit in a class too large, or in a thirteenth."""
+    sites = [school("1000000001", students_primary=own), campus("1000000002", "1000000001", students_primary=at_campus)]
+    rooms = room_rows("1000000001", "music", [96.0]) + room_rows("1000000001", "art", [90.0])
+    inputs = county(*sites, tables={"class": class_rows("1000000001", [40] * 12), "room": rooms})
+    short = SHORT.format(k=own + at_campus, d=own + at_campus - 480)
+    for judge in (judge_classes, judge_rooms):
+        found = judge(inputs, NATIONAL)
+        assert found.verdict == verdict and (short in found.schools_table()["reason"].item()) == (verdict == "undecided")
+
+
+def test_a_class_list_that_is_not_whole_leaves_what_is_already_not_met():
+    classes = [*class_rows("1000000001", [46] + [40] * 12), *class_rows("1000000002", [40] * 12)]
+    rooms = [*room_rows("1000000001", "music", [96.0]), *room_rows("1000000001", "art", [90.0, 90.0])]
+    schools = [school("1000000001", students_primary=900), school("1000000002", students_primary=480)]
+    inputs = county(*schools, tables={"class": classes, "room": rooms})
+    sizes = judge_classes(inputs, NATIONAL).schools_table().set_index("school_code")["verdict"]
+    assert sizes.to_dict() == {"1000000001": "not_met", "1000000002": "met"}
+    found = judge_rooms(inputs, NATIONAL).rows
+    own = found[found["school_code"].eq("1000000001") & found["decides"]]
+    assert own["verdict"].tolist() == ["not_met", "undecided"]  # thirteen classes at least: one music room is too few
+
+
+def test_more_students_in_classes_than_in_the_school_table_are_no_gap():
+    inputs = county(school("1000000001", students_primary=39), tables={"class": class_rows("1000000001", [40])})
+    assert judge_classes(inputs, NATIONAL).verdict == "met"
+
+
+def test_classes_of_a_school_without_students_in_the_school_table_are_judged():
+    inputs = county(school("1000000001", students_primary=0), school("1000000002", students_primary=40), tables={
+        "class": class_rows("1000000001", [70]) + class_rows("1000000002", [40]), "room": [
+            *room_rows("1000000002", "music", [96.0]), *room_rows("1000000002", "art", [90.0])]})  # fmt: skip
+    for judge in (judge_classes, judge_rooms):
+        table = judge(inputs, NATIONAL).schools_table().set_index("school_code")["verdict"]
+        assert table.to_dict() == {"1000000001": "not_met", "1000000002": "met"}
 
 
 def test_classes_that_do_not_add_up_are_listed():
@@ -343,6 +394,29 @@ def test_a_hundred_students_are_not_fewer_than_a_hundred(students, rows):
 )
 def test_what_is_missing_leaves_a_small_school_undecided_only_where_it_could_turn_the_verdict(students, facts, verdict):
     assert small(students, **({"public_funding_yuan": 60_000} | facts)).verdict == verdict
+
+
+def test_a_village_school_is_judged_by_its_own_students_and_a_teaching_point_stays_one_when_merged():
+    sites = [school("1000000001", students_primary=80),
+             campus("1000000002", "1000000001", "teaching_point", students_primary=30)]  # fmt: skip
+
+    def judged(**facts: object) -> dict[str, str]:
+        rows = [facts_row("1000000001", small_rural="yes", public_funding_yuan=50_000)]
+        rows += [facts_row("1000000002", **facts)] if facts else []
+        found = judge_small_schools(county(*sites, tables={"school-facts": rows, "county-facts": STANDARDS}), NATIONAL)
+        return dict(zip(found.rows["detail"], found.rows["verdict"], strict=True))
+
+    assert judged() == {"": "not_met", "1000000002校": "undecided"}
+    assert judged(small_rural="yes", public_funding_yuan=70_000)["1000000002校"] == "met"
+    assert judged(small_rural="yes", public_funding_yuan=69_999)["1000000002校"] == "not_met"
+
+
+def test_a_merged_teaching_point_of_a_large_school_is_undecided_without_a_row_of_its_own():
+    sites = [school("1000000001"), campus("1000000002", "1000000001", "teaching_point", students_primary=30),
+             campus("1000000003", "1000000001", "teaching_point", students_primary=100),
+             campus("1000000004", "1000000001", "teaching_point", students_primary=0), campus("1000000005", "1000000001")]  # fmt: skip
+    found = judge_small_schools(county(*sites, tables={"school-facts": [facts_row("1000000001")], "county-facts": STANDARDS}), NATIONAL)
+    assert found.rows[["detail", "verdict"]].to_numpy().tolist() == [["1000000002校", "undecided"]]
 
 
 def test_no_village_school_is_not_judged_by_it():
@@ -482,7 +556,7 @@ def whole(order: int = 1):
     ]
     facts = [facts_row("1000000001"), facts_row("1000000002", charter="no", moral_grade="pass"),
              facts_row("1000000004", small_rural="yes", public_funding_yuan=70_000)]  # fmt: skip
-    return county(*schools[::order], tables={
+    return listed_county(*schools[::order], tables={
         "class": classes[::order], "room": rooms[::order], "school-facts": facts[::order], "county-facts": STANDARDS,
     })  # fmt: skip
 
@@ -556,7 +630,7 @@ sizes = st.lists(st.one_of(st.none(), st.integers(1, 60)), min_size=1, max_size=
 def test_another_class_never_helps(sizes, extra):
     def verdict(listed):
         return judge_classes(
-            county(school("1000000001"), tables={"class": class_rows("1000000001", listed)}), NATIONAL
+            listed_county(school("1000000001"), tables={"class": class_rows("1000000001", listed)}), NATIONAL
         ).verdict
 
     assert ORDER[verdict([*sizes, extra])] <= ORDER[verdict(sizes)]

@@ -33,6 +33,7 @@ from qbresearch.language import (
 from qbresearch.processed.build import build_source
 from qbresearch.rules.citations import read_citation
 from qbresearch.rules.columns import list_tables, load_table
+from qbresearch.rules.evaluations import has_evaluation, load_evaluation
 from qbresearch.rules.standards import list_standards
 from qbresearch.studies import study as studies
 
@@ -44,7 +45,7 @@ TEMPLATES = sorted((ROOT / "qbresearch").rglob("*.j2"))
 OTHERS = [language for language in LANGUAGES if language != CHINESE]
 HAN = re.compile(r"[\u3400-\u9fff]")
 CHINESE_ONLY = {"counter", "gap"}  # places for a counter and for the space between a Latin and a Chinese word
-COUNTY = ("10-data-check", "20-resource-balance", "25-resource-attainment", "90-cross-county")
+COUNTY = ("10-data-check", "20-resource-balance", "25-resource-attainment", "30-attainment", "90-cross-county")
 
 
 @pytest.fixture(autouse=True)
@@ -234,6 +235,14 @@ def _proper(study) -> list[str]:
         provenance.title, provenance.licence, "测试用提供单位",
         *(s.title_en for s in study.standard.sources.values()), *(c.quote for c in citations), METHOD, *NAMES,
     }  # fmt: skip
+    if has_evaluation(study.standard.id):
+        evaluation = load_evaluation(study.standard.id, on=study.standard.on)
+        cited = [
+            *(r.citation for r in evaluation.requirements.values()), *(i.citation for i in evaluation.items),
+            *(c.citation for o in evaluation.options.values() for c in o.choices.values()),
+            *(x.citation for x in (*evaluation.groups, *evaluation.schemes, *evaluation.steps)),
+        ]  # fmt: skip
+        found |= {s.title_en for s in evaluation.sources.values()} | {c.quote for c in cited} | {c.clause for c in cited}
     return sorted(map(str, found), key=len, reverse=True)
 
 
