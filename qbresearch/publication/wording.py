@@ -54,6 +54,8 @@ def school_year_label(value: object) -> str:
 
 
 CV_DECIMALS = 3
+WHOLE = "whole"
+"""Stands in the place of a stage in the record of a whole evaluation."""
 TONE_MARKS = {"met": "✓", "not_met": "×", "undecided": "？", "caution": "！"}
 
 
@@ -77,9 +79,9 @@ def note_lead(first: str) -> str:
 
 
 def stage_heading(stage: Mapping[str, Any]) -> str:
-    """What a verdict on the first page is about: resources of a stage, or what a record without schools calls itself."""
+    """What a verdict on the first page is about: resources of a stage, or the whole evaluation."""
     label = stage["stage_label"] or stage["stage"] or say("全县")
-    return str(label) if stage["schools"] is None else say("{stage}资源配置", stage=label)
+    return str(label) if stage["stage"] == WHOLE else say("{stage}资源配置", stage=label)
 
 
 def schools_words(stage: Mapping[str, Any]) -> str:

@@ -131,18 +131,20 @@ def test_elements_and_formula_explain_a_value() -> None:
         (CONTRACT.label("migrant_children_public"), 160, "人"), (CONTRACT.label("migrant_children_purchased"), 10, "人"),
         (CONTRACT.label("migrant_children"), 200, "人"),
     ]  # fmt: skip
-    assert {e.place for e in node.elements} == {"县级数据.xlsx（入学与质量）"}
+    assert {e.place for e in node.elements} == {"县级数据.xlsx（入学与质量）第 5 行"}
     public, purchased, children = (e.label for e in node.elements)
     assert node.formula == f"（{public}＋{purchased}）÷{children}"
     assert judge("P1_years", basic_balance_years=4).formula == CONTRACT.label("basic_balance_years")
 
 
-def test_an_element_names_the_sheet_of_its_column_and_a_row_of_the_first_sheet_only() -> None:
-    """A row joined from two sheets says where it stands in the first; in the second it may stand elsewhere."""
+def test_an_element_names_the_sheet_of_its_column_and_a_row_of_the_sheet_read_first_only() -> None:
+    """A row joined from two sheets says where it stands in one; in the other it may stand elsewhere."""
     first, second = CONTRACT.sheets.values()
     place = {"source_file": "县级数据.xlsx", "source_sheet": first, "source_row": "5"}
     assert {e.place for e in judge("G7_funding", **cells("G7_funding"), **place).elements} == {f"县级数据.xlsx（{first}）第 5 行"}
     assert {e.place for e in judge("Q2_disabled", **cells("Q2_disabled"), **place).elements} == {f"县级数据.xlsx（{second}）"}
+    one = place | {"source_file": "县级数据.csv", "source_sheet": "县级数据"}  # everything stands in one sheet
+    assert {e.place for e in judge("Q2_disabled", **cells("Q2_disabled"), **one).elements} == {"县级数据.csv（县级数据）第 5 行"}
     assert place_of(place) == place_of(place, CONTRACT, "county_code") == f"县级数据.xlsx（{first}）第 5 行"
 
 
@@ -168,7 +170,7 @@ def test_a_row_without_a_place_has_none() -> None:
 
 def test_in_english_nothing_is_chinese_but_the_quotation() -> None:
     with speaking("en"):
-        node = judge("Q1_retention", junior_graduates=1, source_file="a.xlsx", source_sheet="b", source_row="3")
+        node = judge("Q1_retention", junior_graduates=1, source_file="a.csv", source_sheet="b", source_row="3")
         full = judge("Q1_retention", **cells("Q1_retention"))
     shown = " ".join((node.label, node.unit, node.reason, node.formula, node.option, *(
         f"{e.label} {e.unit} {e.place}" for e in (*node.elements, *full.elements))))

@@ -220,12 +220,13 @@ def item_node(item: Item, children: Sequence[Node], evaluation: Evaluation) -> N
 def place_of(row: Mapping[str, Any], contract: TableContract | None = None, column: str = "") -> str:
     """Where a row stands in the files as received, in words; empty where the table does not say.
 
-    A row joined from several sheets says where it stands in the first. A column of another sheet has that sheet's name
-    and no row.
+    A row joined from the sheets of a workbook says where it stands in one of them. A column of another sheet has that
+    sheet's name in the contract and no row.
     """
     if not row.get("source_file") or pd.isna(row["source_file"]):
         return ""
-    own = contract.column(column).sheet if contract and column else ""
-    if contract and own in contract.sheets and own != next(iter(contract.sheets)):
-        return say("{file}（{sheet}）", file=row["source_file"], sheet=contract.sheets[own])
+    sheets = contract.sheets if contract and not str(row["source_file"]).lower().endswith(".csv") else {}
+    own = sheets.get(contract.column(column).sheet, "") if sheets and column else ""
+    if len(sheets) > 1 and own and own != row.get("source_sheet"):
+        return say("{file}（{sheet}）", file=row["source_file"], sheet=own)
     return say("{file}（{sheet}）第 {row} 行", file=row["source_file"], sheet=row.get("source_sheet"), row=row.get("source_row"))
