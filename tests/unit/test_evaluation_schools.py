@@ -339,6 +339,7 @@ def test_classes_of_a_school_without_students_in_the_school_table_are_judged():
     for judge in (judge_classes, judge_rooms):
         table = judge(inputs, NATIONAL).schools_table().set_index("school_code")["verdict"]
         assert table.to_dict() == {"1000000001": "not_met", "1000000002": "met"}
+    assert class_differences(inputs)[["school_code", "difference"]].to_numpy().tolist() == [["1000000001", 70.0]]
 
 
 def test_classes_that_do_not_add_up_are_listed():

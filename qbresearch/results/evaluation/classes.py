@@ -178,7 +178,7 @@ def class_differences(inputs: CountyInputs) -> pd.DataFrame:
     """
     roster = school_roster(inputs)
     classes, rows = roster.rows_of(inputs.table("class")), []
-    for school in roster.of(WITH_TEACHING_POINTS):
+    for school in roster.of(WITH_TEACHING_POINTS, seen=classes):
         for stage in COMPULSORY:
             sizes = [number(row["students"]) for row in classes.get(school.code, []) if row["stage"] == stage]
             difference = sum(sizes) - school.students[stage]
