@@ -14,7 +14,7 @@ from qbresearch.exhibits.blocks import TableBlock
 CELL_PADDING = 3.0  # points on either side
 FEET_LINE = 1.5  # pitch of the lines under a table, in units of its type size
 FEET_GAP = 12.0  # points above them
-MARK_WIDTH = 1.3  # em, of the mark of a row's tone
+MARK_WIDTH = 1.7  # em, of the mark of a row's tone
 WHOLE_UP_TO = 0.38  # of a page's height: a table up to it is never broken
 _SHORTEST_HEAD = 4.0  # em: a head up to it is not wrapped
 _LONGEST_WORD = 14.0  # em: a longer one (a checksum) is broken
