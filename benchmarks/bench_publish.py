@@ -27,7 +27,7 @@ from typing import Any
 
 import nbformat
 
-from qbresearch.batches.batch import read_records
+from qbresearch.batches.planning import read_records
 from qbresearch.batches.runner import read_manifest
 from qbresearch.exhibits import style
 from qbresearch.project import Project, find_project

@@ -18,9 +18,10 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from qbresearch.batches.batch import Job, JobRecord, Plan, PlannedJob
 from qbresearch.batches.grid import MANIFEST
-from qbresearch.batches.workers import Outcome, Task, now, run_tasks
+from qbresearch.batches.planning import BatchPlan, Job, JobRecord, PlannedJob
+from qbresearch.engines.standard import run_tasks
+from qbresearch.engines.task import Outcome, Task, error_of, now
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, package_versions, write_json
 
@@ -82,7 +83,7 @@ def _failure_line(folder: Path, record: JobRecord) -> str:
     return f"  失败 {record.name}：{cell}{first_line}{look}"
 
 
-def run_batch(plan: Plan, *, workers: int = 2, timeout: float = 600.0, progress: Progress | None = None) -> BatchResult:
+def run_batch(plan: BatchPlan, *, workers: int = 2, timeout: float = 600.0, progress: Progress | None = None) -> BatchResult:
     """Run what a plan says must run, each job in a kernel of its own, several at a time.
 
     A job that fails does not stop the others. Results that stand are left alone. Can be interrupted at any moment
@@ -90,7 +91,7 @@ def run_batch(plan: Plan, *, workers: int = 2, timeout: float = 600.0, progress:
 
     Parameters
     ----------
-    plan : Plan
+    plan : BatchPlan
         From ``plan_batch``, just before.
     workers : int
         Worker processes.
@@ -179,7 +180,7 @@ def lock_run(folder: Path, action: str) -> Iterator[None]:
 class _Run:
     """One run, from the first manifest to the last; the lock is held all the while."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: BatchPlan) -> None:
         self._plan, self._folder = plan, plan.folder
         self._jobs = {planned.job.name: planned.job for planned in plan.jobs if planned.action == "run"}
         self._records: dict[str, JobRecord] = {}
@@ -238,7 +239,7 @@ class _Run:
             os.replace(outcome.part, self._output(outcome.name))
         except OSError as error:  # on Windows: the old result is open in another program
             message = f"写不进 {outcome.name}.ipynb（{error.strerror}）；请关闭正在使用它的程序"
-            return replace(outcome, error=_plain_error(type(error).__name__, message))
+            return replace(outcome, error=error_of(type(error).__name__, message))
         _discard(self._failed_output(outcome.name))
         return outcome
 
@@ -334,7 +335,3 @@ def _still_counts(planned: PlannedJob) -> bool:
 def _relative(path: Path, root: Path) -> str:
     path, root = path.resolve(), root.resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def _plain_error(name: str, message: str) -> dict[str, Any]:
-    return {"name": name, "message": message, "cell": None, "traceback": None}

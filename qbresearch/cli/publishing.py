@@ -17,7 +17,7 @@ from qbresearch.errors import EXIT_DONE, EXIT_RUNS_FAILED, InputError, check_cho
 from qbresearch.project import Project, find_project
 
 if TYPE_CHECKING:
-    from qbresearch.batches.batch import Plan
+    from qbresearch.batches.planning import BatchPlan
     from qbresearch.batches.batchfile import Batch
     from qbresearch.batches.runner import BatchResult
     from qbresearch.publication.publish import Publication, PublishedReport
@@ -66,21 +66,21 @@ def _run(arguments: argparse.Namespace) -> int:
     return EXIT_RUNS_FAILED if result.failed else EXIT_DONE
 
 
-def _plan_named(project: Project, name: str) -> Plan:
+def _plan_named(project: Project, name: str) -> BatchPlan:
     from qbresearch.batches.batchfile import batch_path, load_batch
 
     return _plan(project, load_batch(batch_path(project, name)))
 
 
-def _plan(project: Project, batch: Batch) -> Plan:
-    from qbresearch.batches.batch import plan_batch
+def _plan(project: Project, batch: Batch) -> BatchPlan:
+    from qbresearch.batches.planning import plan_batch
     from qbresearch.processed.data_index import DataIndex
     from qbresearch.rules.rule_index import RuleIndex
 
     return plan_batch(batch, project, DataIndex(project), RuleIndex(project.plans))
 
 
-def _run_plan(plan: Plan, arguments: argparse.Namespace) -> BatchResult:
+def _run_plan(plan: BatchPlan, arguments: argparse.Namespace) -> BatchResult:
     from tqdm import tqdm
 
     from qbresearch.batches.runner import run_batch
@@ -124,7 +124,7 @@ def _publish(arguments: argparse.Namespace) -> int:
     return EXIT_RUNS_FAILED if publication.refused else EXIT_DONE
 
 
-def _check_was_run(plan: Plan) -> None:
+def _check_was_run(plan: BatchPlan) -> None:
     from qbresearch.batches.grid import MANIFEST
 
     if not (plan.folder / MANIFEST).is_file():
@@ -134,7 +134,7 @@ def _check_was_run(plan: Plan) -> None:
         )
 
 
-def _publish_plan(plan: Plan, formats: Sequence[str], style: dict[str, str], workers: int) -> Publication:
+def _publish_plan(plan: BatchPlan, formats: Sequence[str], style: dict[str, str], workers: int) -> Publication:
     from qbresearch.publication.publish import publish_run
 
     return publish_run(

@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from qbresearch.batches.batch import JobRecord, read_records
+from qbresearch.batches.planning import JobRecord, read_records
 from qbresearch.batches.grid import MANIFEST
 from qbresearch.batches.runner import lock_run, read_manifest
 from qbresearch.errors import InputError, check_choice

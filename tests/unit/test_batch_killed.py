@@ -18,7 +18,7 @@ from tiny_batch import COUNTY, make_project, notebook_text, outputs_of, plan_of
 
 from qbresearch.project import Project
 from qbresearch.provenance import file_sha256
-from qbresearch.batches.batch import read_records
+from qbresearch.batches.planning import read_records
 from qbresearch.batches.runner import read_manifest, run_batch
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")

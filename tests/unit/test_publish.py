@@ -16,7 +16,7 @@ from nbformat import writes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sample_document import small_png
 
-from qbresearch.batches.batch import RECORD_SCHEMA
+from qbresearch.batches.planning import RECORD_SCHEMA
 from qbresearch.batches.runner import MANIFEST_SCHEMA
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import (

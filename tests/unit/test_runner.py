@@ -24,13 +24,14 @@ from tiny_batch import (
     plan_of,
 )
 
+from qbresearch.batches import runner
+from qbresearch.batches.planning import read_records
+from qbresearch.batches.runner import read_manifest, run_batch
+from qbresearch.engines import standard
+from qbresearch.engines.portable import make_portable
+from qbresearch.engines.task import Outcome
 from qbresearch.errors import InputError
 from qbresearch.project import Project
-from qbresearch.batches import runner, workers
-from qbresearch.batches.batch import read_records
-from qbresearch.batches.portable import make_portable
-from qbresearch.batches.runner import read_manifest, run_batch
-from qbresearch.batches.workers import Outcome
 
 GOOD_CELL = """\
 import os, sys, warnings
@@ -295,10 +296,10 @@ def test_fault_of_the_program_fails_its_job_with_the_traceback(monkeypatch, tmp_
     def faulty(task, noise):
         raise LookupError("nobody thought of this")
 
-    monkeypatch.setattr(workers, "_execute", faulty)
-    task = workers.Task("a", "", {}, str(tmp_path), str(tmp_path), str(tmp_path), 1.0)
+    monkeypatch.setattr(standard, "_execute", faulty)
+    task = standard.Task("a", "", {}, str(tmp_path), str(tmp_path), str(tmp_path), 1.0)
     with open(tmp_path / "noise", "w+b") as noise:
-        outcome = workers._run_task(task, noise)
+        outcome = standard._run_task(task, noise)
     assert outcome.error["name"] == "LookupError"
     assert "nobody thought of this" in outcome.error["traceback"]
     assert outcome.part is None
@@ -316,15 +317,15 @@ def test_kernel_that_does_not_come_up_is_tried_once_more(monkeypatch, tmp_path):
         return "notebook"
 
     monkeypatch.setattr(papermill, "execute_notebook", start)
-    task = workers.Task("a", notebook_text("a: int = 1"), {}, str(tmp_path), str(tmp_path), str(tmp_path), 1.0)
-    assert workers._run_notebook(task, []) == "notebook"
+    task = standard.Task("a", notebook_text("a: int = 1"), {}, str(tmp_path), str(tmp_path), str(tmp_path), 1.0)
+    assert standard._run_notebook(task, []) == "notebook"
     tries.clear()
     with pytest.raises(RuntimeError):  # it came up, so running it again would run its cells twice
-        workers._run_notebook(task, ["reached"])
+        standard._run_notebook(task, ["reached"])
 
 
 def test_worker_is_replaced_after_many_jobs(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "JOBS_A_WORKER", 1)
+    monkeypatch.setattr(standard, "JOBS_A_WORKER", 1)
     text = ONE.format(name="pid") + "n = [1, 2]\n"
     project = make_project(tmp_path / "p", text, pid=notebook_text("n: int", "import os\nos.getppid()"))
     run_batch(plan_of(project), workers=1)

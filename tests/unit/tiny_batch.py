@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from qbresearch.batches import planning as batch_module
+from qbresearch.batches.batchfile import load_batch
+from qbresearch.batches.planning import BatchPlan, plan_batch
+from qbresearch.batches.runner import run_batch
 from qbresearch.errors import InputError
 from qbresearch.project import Project
 from qbresearch.provenance import text_sha256
-from qbresearch.batches import batch as batch_module
-from qbresearch.batches.batch import Plan, plan_batch
-from qbresearch.batches.batchfile import load_batch
-from qbresearch.batches.runner import run_batch
 
 COUNTY = """\
 source_id: str = "demo"  # 数据源
@@ -130,7 +130,7 @@ def plan_of(
     *,
     rules: Callable[[str], str] = fake_rules,
     code: str = "this program",
-) -> Plan:
+) -> BatchPlan:
     """The plan of a project's batch; ``code`` stands for the program's checksum, lest editing it disturb a test."""
     batch = load_batch(project.notebooks / "batches" / "demo.toml")
     with patch.object(batch_module, "code_sha256", lambda: code):

@@ -22,8 +22,8 @@ from tiny_batch import (
 
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, file_sha256, package_versions, write_json
-from qbresearch.batches import batch as batch_module
-from qbresearch.batches.batch import JobRecord, PlannedJob, plan_batch, read_records
+from qbresearch.batches import planning as batch_module
+from qbresearch.batches.planning import JobRecord, PlannedJob, plan_batch, read_records
 from qbresearch.batches.batchfile import Grid, batch_path, load_batch
 from qbresearch.batches.contract import Template, read_template
 from qbresearch.batches.grid import Draft, job_names

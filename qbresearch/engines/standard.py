@@ -21,13 +21,12 @@ import traceback
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO, Any
 
-from qbresearch.batches.portable import make_portable
+from qbresearch.engines.portable import make_portable
+from qbresearch.engines.task import Outcome, Task, error_of, now
 
 TRIES = 2  # a worker may be killed for want of memory that is there a moment later
 JOBS_A_WORKER = 200  # every kernel leaves a little behind in its client
@@ -40,32 +39,6 @@ _ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",  # python3 is this environment, not a kernel installed elsewhere by the user
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a worker needs to run one job; plain data, since it travels through a pipe."""
-
-    name: str
-    template: str
-    parameters: dict[str, Any]
-    output_folder: str
-    cwd: str
-    root: str
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a task; ``part`` is the hidden file with the notebook, finished or not, if there is one."""
-
-    name: str
-    part: str | None
-    sha256: str | None
-    seconds: float
-    started: str
-    finished: str
-    error: dict[str, Any] | None
 
 
 def run_tasks(tasks: list[Task], workers: int) -> Generator[Outcome, None, None]:
@@ -101,8 +74,8 @@ def _ended(crew: Iterable[_Worker]) -> list[_Worker]:
 
 def _lost(task: Task, worker: _Worker) -> Outcome:
     message = f"工作进程两次意外退出（退出码 {worker.exit_code}），多半是内存不足或被系统终止"
-    error = {"name": "中断", "message": message, "cell": None, "traceback": None}
-    return Outcome(task.name, None, None, time.monotonic() - worker.clock, worker.started, now(), error)
+    seconds = time.monotonic() - worker.clock
+    return Outcome(task.name, None, None, seconds, worker.started, now(), error_of("中断", message), tries=TRIES)
 
 
 class _Worker:
@@ -253,7 +226,7 @@ def _run_task(task: Task, noise: IO[bytes]) -> Outcome:
     except Exception as fault:
         # The one place where anything is caught: a fault nobody thought of must fail its own job, in full view and
         # with its traceback, and not the hundreds of jobs behind it.
-        error = _error(type(fault).__name__, str(fault), None, traceback.format_exc() + _last_words(noise))
+        error = error_of(type(fault).__name__, str(fault), traceback=traceback.format_exc() + _last_words(noise))
     _kernels.clear()
     return Outcome(task.name, part, sha256, time.monotonic() - clock, started, now(), error)
 
@@ -269,15 +242,17 @@ def _execute(task: Task, noise: IO[bytes]) -> tuple[Any, dict[str, Any] | None]:
     try:
         notebook = _run_notebook(task, reached)
         if notebook.metadata.papermill.exception:  # papermill takes sys.exit(0) for success
-            error = _error("SystemExit", "笔记本提前退出，后面的单元格没有运行", _last_cell(notebook))
+            error = error_of("SystemExit", "笔记本提前退出，后面的单元格没有运行", _last_cell(notebook))
         reached[:] = [notebook]
     except PapermillExecutionError as failure:
-        error = _error(failure.ename, failure.evalue, failure.exec_count)
+        error = error_of(failure.ename, failure.evalue, failure.exec_count)
     except CellTimeoutError:
-        error = _error("超时", f"单元格运行超过 {task.timeout:g} 秒", _last_cell(reached[0]))
+        error = error_of("超时", f"单元格运行超过 {task.timeout:g} 秒", _last_cell(reached[0]))
     except DeadKernelError:
         cell = _last_cell(reached[0]) if reached else None
-        error = _error("内核中断", "内核意外退出，多半是内存不足或代码结束了进程", cell, _last_words(noise) or None)
+        error = error_of(
+            "内核中断", "内核意外退出，多半是内存不足或代码结束了进程", cell, traceback=_last_words(noise) or None
+        )
     return (reached[0] if reached else None), error
 
 
@@ -342,10 +317,6 @@ def _kernel_manager_class() -> type:
     return Kernel
 
 
-def _error(name: str, message: str, cell: int | None, text: str | None = None) -> dict[str, Any]:
-    return {"name": name, "message": message, "cell": cell, "traceback": text}
-
-
 def _last_cell(notebook: Any) -> int | None:
     """Number, as shown in ``In [ ]``, of the last code cell that was begun."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -369,8 +340,3 @@ def _write_part(task: Task, notebook: Any) -> tuple[str, str]:
         handle.flush()
         os.fsync(handle.fileno())
     return str(part), hashlib.sha256(data).hexdigest()
-
-
-def now() -> str:
-    """This moment as records and manifests write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

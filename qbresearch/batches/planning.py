@@ -117,7 +117,7 @@ class PlannedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BatchPlan:
     """What a run of a batch would do; ``orphans`` are results of jobs that are no longer in the grid."""
 
     batch: Batch
@@ -130,7 +130,7 @@ class Plan:
         """Where the batch's results lie."""
         return self.project.reports / self.batch.id
 
-    def only(self, text: str) -> Plan:
+    def only(self, text: str) -> BatchPlan:
         """The same plan, running only jobs whose name contains ``text``; nothing of the others is touched."""
         if not any(text in planned.job.name for planned in self.jobs):
             raise InputError(
@@ -182,7 +182,7 @@ class Plan:
         return {"id": self.batch.id, "title": self.batch.title, "jobs": jobs, "orphans": list(self.orphans)}
 
 
-def plan_batch(batch: Batch, project: Project, data: DataIndex, rules: RuleIndex) -> Plan:
+def plan_batch(batch: Batch, project: Project, data: DataIndex, rules: RuleIndex) -> BatchPlan:
     """Check a whole batch and say for each of its jobs whether it must run, and why.
 
     What a job asks of the data comes from its parameters by name: ``source_id``, ``county_code`` (absent or empty:
@@ -212,7 +212,7 @@ def plan_batch(batch: Batch, project: Project, data: DataIndex, rules: RuleIndex
     folder = project.reports / batch.id
     records = read_records(folder)
     planned = tuple(_plan_job(job, records.get(job.name), folder) for job in jobs)
-    return Plan(batch, project, planned, tuple(sorted(set(records) - {job.name for job in jobs})))
+    return BatchPlan(batch, project, planned, tuple(sorted(set(records) - {job.name for job in jobs})))
 
 
 def _refusal(batch: Batch, problems: list[Problem]) -> InputError:
