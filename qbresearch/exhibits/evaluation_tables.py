@@ -207,8 +207,8 @@ def verdict_word(verdict: str, code: str = "") -> str:
     return verdict_words().get(verdict, ABSENT)
 
 
-def status_words() -> dict[str, str]:
-    """Statuses of citations, a word each; :func:`status_legend` says what they mean."""
+def basis_words() -> dict[str, str]:
+    """Statuses of citations as the column of bases has them, a word each; :func:`status_legend` says what they mean."""
     return {"law": say("法规"), "copy": say("转引"), "practice": say("实践"), "unverified": say("未核实")}
 
 
@@ -249,7 +249,7 @@ def tree_table(frame: pd.DataFrame) -> ReportTable:
     """
     needed = needed_columns(frame, TREE, "评估结果表")
     top = needed["depth"].min() if len(needed) else 0
-    words, labels = status_words(), _labels(frame, needed)
+    words, labels = basis_words(), _labels(frame, needed)
     rows = pd.DataFrame(
         [
             (printed_code(r.code), INDENT * int(r.depth - top) + label, _number(r),

@@ -12,11 +12,11 @@ from qbresearch.exhibits.evaluation_tables import (
     INDENT,
     TREE,
     VETO_CODE,
+    basis_words,
     limit_words,
     needed_columns,
     row_label,
     row_margin,
-    status_words,
     value_words,
     verdict_word,
 )
@@ -94,7 +94,7 @@ def _named(row: Any) -> str:
 
 def _flag(row: Any) -> str:
     """The status of what a node rests on, where it is weaker than an official document."""
-    return "" if row.status in OFFICIAL else say("〔{status}〕", status=status_words().get(row.status, row.status))
+    return "" if row.status in OFFICIAL else say("〔{status}〕", status=basis_words().get(row.status, row.status))
 
 
 def _fit(shown: str, flag: str) -> str:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
 
 from qbresearch.errors import CitationError, check_choice
-from qbresearch.rules.citations import (
-    CITATION_KEYS,
-    CITED,
-    Citation,
-    check_keys,
-    read_citation,
-    read_toml,
-)
+from qbresearch.rules.citations import CITED, Citation
 from qbresearch.rules.columns import load_table
-from qbresearch.simulation.entries import frozen, numbers_in
+from qbresearch.simulation.entries import EntryForm, read_parameters
 
 STAGES = ("primary", "junior")
 PEOPLE = ("L1", "L2", "L3")
@@ -35,7 +27,6 @@ SETTINGS = (
     "hall_low", "hall_high", "hall_min_students", "pe_share", "basic_spread", "tolerance_mean", "tolerance_cv",
     "teaching_point_min_students",
 )
-Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,83 +279,48 @@ def load_simulation(simulation_id: str) -> Parameters:
     return read_simulation(CITED / "simulations" / f"{simulation_id}.toml")
 
 
-def read_simulation(path: Path) -> Parameters:
-    """Read simulation parameters from a file; see :func:`load_simulation`."""
-    data = read_toml(path)
-    texts = ("id", "title", "prefecture", "producer", "licence", "title_en", "licence_en", "table", "seed", "written")
-    check_keys(data, required=(*texts, "source", *_LISTS), where=path.name)
-    for n, entry in enumerate(data["source"], 1):
-        check_keys(entry, required=("id", "title", "read", "where"), where=f"{path.name} 第 {n} 个 [[source]]")
-    sources = {s["id"] for s in data["source"]}
-    read = {key: _read_all(data[key], key, sources, path.name) for key in _LISTS}
-    if len(read["campus"]) != 1:
-        raise _broken(f"{path.name} [[campus]]", f"{len(read['campus'])} 条", "恰好 1 条")
-    parameters = Parameters(
-        **{key: data[key] for key in texts},
-        **{_FIELDS.get(key, key): values for key, values in read.items() if key != "campus"},
-        campus=read["campus"][0],
-    )
-    _check_complete(parameters, path.name)
-    return parameters
-
-
-def _entry(
-    cls: Callable[..., Entry], required: tuple[str, ...], numbers: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> tuple[Callable[..., Entry], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    return cls, required, numbers, optional
-
-
-_LISTS = {
-    "mean": _entry(Mean, ("stage", "indicator", "value", "unit"), ("value",)),
-    "spread": _entry(Spread, ("profile", "stage", "indicator", "value", "unit"), ("value",)),
-    "year": _entry(Year, ("school_year", "mean_factor", "cv_factor"), ("mean_factor", "cv_factor")),
-    "county": _entry(
-        County,
+_FACTS = ("id", "title", "prefecture", "producer", "licence", "title_en", "licence_en", "table", "seed", "written")
+_FORMS = {
+    "mean": EntryForm(Mean, "means", ("stage", "indicator", "value", "unit"), ("value",)),
+    "spread": EntryForm(Spread, "spreads", ("profile", "stage", "indicator", "value", "unit"), ("value",)),
+    "year": EntryForm(Year, "years", ("school_year", "mean_factor", "cv_factor"), ("mean_factor", "cv_factor")),
+    "county": EntryForm(
+        County, "counties",
         ("code", "name", "prefix", "kind", "size_factor", "equipment_unit", "heading_style", "cv_profile",
          "mean_factor", "cv_factor"),
         ("size_factor", "mean_factor", "cv_factor"),
     ),
-    "adjustment": _entry(
-        Adjustment, ("county", "stage", "indicator", "mean_factor", "cv_factor"),
+    "adjustment": EntryForm(
+        Adjustment, "adjustments", ("county", "stage", "indicator", "mean_factor", "cv_factor"),
         ("mean_factor", "cv_factor", "rural_shift"), ("rural_shift",),
     ),
-    "roster": _entry(Roster, ("school_type", "sponsor", "names", "counts", "students"), ("counts", "students")),
-    "campus": _entry(Campus, ("parent", "name", "share"), ("share",)),
-    "split": _entry(Split, ("school_type", "weights"), ("weights",)),
-    "qualification": _entry(
-        Qualification, ("stage", "above", "below", "below_share"), ("above", "below", "below_share")
+    "roster": EntryForm(
+        Roster, "roster", ("school_type", "sponsor", "names", "counts", "students"), ("counts", "students")
     ),
-    "basic": _entry(Basic, ("stage", "name", "value", "unit"), ("value",)),
-    "setting": _entry(Setting, ("name", "value", "unit"), ("value",)),
-    "planted": _entry(
-        Planted, ("id", "county", "school_year"), ("students", "counts", "rates", "limits"),
+    "campus": EntryForm(Campus, "campus", ("parent", "name", "share"), ("share",)),
+    "split": EntryForm(Split, "splits", ("school_type", "weights"), ("weights",)),
+    "qualification": EntryForm(
+        Qualification, "qualifications", ("stage", "above", "below", "below_share"), ("above", "below", "below_share")
+    ),
+    "basic": EntryForm(Basic, "basics", ("stage", "name", "value", "unit"), ("value",)),
+    "setting": EntryForm(Setting, "settings", ("name", "value", "unit"), ("value",)),
+    "planted": EntryForm(
+        Planted, "planted", ("id", "county", "school_year"), ("students", "counts", "rates", "limits"),
         ("school_code", "stage", "indicator", "students", "counts", "rates", "limits"),
     ),
-    "change": _entry(Change, ("county", "school_year", "school_code"), ("set",), ("set", "blank")),
+    "change": EntryForm(Change, "changes", ("county", "school_year", "school_code"), ("set",), ("set", "blank")),
 }
-_FIELDS = {
-    "mean": "means", "spread": "spreads", "year": "years", "county": "counties", "adjustment": "adjustments",
-    "split": "splits", "qualification": "qualifications", "basic": "basics", "setting": "settings",
-    "change": "changes",
-}
-_ALLOWED = {
-    "stage": STAGES, "indicator": INDICATORS, "equipment_unit": EQUIPMENT_UNITS,
-}
+_CHOICES = {"stage": STAGES, "indicator": INDICATORS, "equipment_unit": EQUIPMENT_UNITS}
 
 
-def _read_all(entries: list[Mapping[str, Any]], key: str, sources: set[str], file: str) -> tuple[Any, ...]:
-    return tuple(_read_entry(e, key, sources, f"{file} 第 {n} 个 [[{key}]]") for n, e in enumerate(entries, 1))
-
-
-def _read_entry(entry: Mapping[str, Any], key: str, sources: set[str], where: str) -> Any:
-    cls, required, number_keys, optional = _LISTS[key]
-    check_keys(entry, required=(*required, *CITATION_KEYS), optional=(*optional, "reading", "note"), where=where)
-    for name, allowed in _ALLOWED.items():
-        if name in entry:
-            check_choice(entry[name], allowed, name=name, where=where)
-    numbers = [n for k in number_keys if k in entry for n in numbers_in(entry[k])]
-    citation = read_citation(entry, sources=sources, where=where, numbers=numbers)
-    return cls(**{k: frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
+def read_simulation(path: Path) -> Parameters:
+    """Read simulation parameters from a file; see :func:`load_simulation`."""
+    found = read_parameters(path, _FACTS, _FORMS, choices=_CHOICES)
+    if len(found["campus"]) != 1:
+        raise _broken(f"{path.name} [[campus]]", f"{len(found['campus'])} 条", "恰好 1 条")
+    parameters = Parameters(**found | {"campus": found["campus"][0]})
+    _check_complete(parameters, path.name)
+    return parameters
 
 
 def _check_complete(parameters: Parameters, where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -10,18 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import CitationError, check_choice
-from qbresearch.rules.citations import (
-    CITATION_KEYS,
-    CITED,
-    Citation,
-    check_keys,
-    entries,
-    read_citation,
-    read_toml,
-)
+from qbresearch.rules.citations import CITED, Citation
 from qbresearch.rules.columns import load_table
 from qbresearch.simulation.design import Setting, list_simulations, load_simulation
-from qbresearch.simulation.entries import frozen, numbers_in
+from qbresearch.simulation.entries import EntryForm, check_names, read_parameters
 from qbresearch.simulation.monitoring_design import list_monitorings
 
 FOLDER = CITED / "simulations" / "evaluation"
@@ -279,34 +271,35 @@ def load_evaluation_design(design_id: str) -> EvaluationDesign:
     return read_evaluation_design(FOLDER / f"{design_id}.toml")
 
 
-# Key of the file: class, field of EvaluationDesign, required keys, keys with numbers, optional keys.
-_LISTS: dict[str, tuple[Callable[..., Any], str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "limit": (Limit, "limits", ("name", "value", "unit"), ("value",), ()),
-    "county": (County, "counties", ("county", "recognised", "short"), ("recognised",), ()),
-    "quantity": (
-        Quantity, "quantities", ("column", "values", "unit", "growth", "multiple"), ("values", "growth", "multiple"), (),
+_FACTS = ("id", "simulation", "monitoring", "producer", "licence", "licence_en", "seed", "written")
+_FORMS = {
+    "output": EntryForm(Output, "outputs", ("id", "table", "title", "title_en", "file"), optional=("producer",), cited=False),
+    "limit": EntryForm(Limit, "limits", ("name", "value", "unit"), ("value",)),
+    "county": EntryForm(County, "counties", ("county", "recognised", "short"), ("recognised",)),
+    "quantity": EntryForm(
+        Quantity, "quantities", ("column", "values", "unit", "growth", "multiple"), ("values", "growth", "multiple")
     ),
-    "share": (Share, "shares", ("column", "of", "values", "step", "part"), ("values", "step"), ("less",)),
-    "setting": (Setting, "settings", ("name", "value", "unit"), ("value",), ()),
-    "lag": (Lag, "lags", ("county", "schools"), ("schools",), ()),
-    "finance": (
+    "share": EntryForm(Share, "shares", ("column", "of", "values", "step", "part"), ("values", "step"), ("less",)),
+    "setting": EntryForm(Setting, "settings", ("name", "value", "unit"), ("value",)),
+    "lag": EntryForm(Lag, "lags", ("county", "schools"), ("schools",)),
+    "finance": EntryForm(
         Finance, "finances", ("county", "first_year", "spending", "students", "price_index"),
-        ("first_year", "spending", "students", "price_index"), (),
+        ("first_year", "spending", "students", "price_index"),
     ),
-    "survey": (
+    "survey": EntryForm(
         Survey, "surveys", ("county", "answers", "satisfied", "visited", "visited_satisfied", "fewer", "step"),
-        ("answers", "satisfied", "visited", "visited_satisfied", "fewer", "step"), (),
+        ("answers", "satisfied", "visited", "visited_satisfied", "fewer", "step"),
     ),
-    "material": (Material, "materials", ("item", "title", "number", "confirmed_by", "month"), ("month", "first_year"), ("first_year",)),
-    "finding": (Findings, "findings", ("county", "cases"), (), ()),
-    "project": (
+    "material": EntryForm(
+        Material, "materials", ("item", "title", "number", "confirmed_by", "month"), ("month", "first_year"), ("first_year",)
+    ),
+    "finding": EntryForm(Findings, "findings", ("county", "cases")),
+    "project": EntryForm(
         Project, "projects", ("name", "items", "department", "start", "deadline", "finished"), ("investment",),
         ("investment",),
     ),
-    "report": (
-        Report, "reports", ("subject", "school_year", "levels", "rates"), ("school_year", "rates"), (),
-    ),
-    "planted": (
+    "report": EntryForm(Report, "reports", ("subject", "school_year", "levels", "rates"), ("school_year", "rates")),
+    "planted": EntryForm(
         PlantedCase, "planted", ("item", "county", "table"), ("set", "size", "school_year"),
         ("where", "set", "blank", "drop", "size", "school_year"),
     ),
@@ -315,30 +308,9 @@ _LISTS: dict[str, tuple[Callable[..., Any], str, tuple[str, ...], tuple[str, ...
 
 def read_evaluation_design(path: Path) -> EvaluationDesign:
     """Read parameters from a file; see :func:`load_evaluation_design`."""
-    data, where = read_toml(path), path.name
-    facts = ("id", "simulation", "monitoring", "producer", "licence", "licence_en", "seed", "written")
-    check_keys(data, required=(*facts, "source", "output", *_LISTS), where=where)
-    for entry, place in entries(data, "source", where):
-        check_keys(entry, required=("id", "title", "read", "where"), where=place)
-    for entry, place in entries(data, "output", where):
-        check_keys(entry, required=("id", "table", "title", "title_en", "file"), optional=("producer",), where=place)
-    sources = {s["id"] for s in data["source"]}
-    read = {
-        field_name: tuple(_read_entry(entry, key, sources, place) for entry, place in entries(data, key, where))
-        for key, (_, field_name, *_) in _LISTS.items()
-    }
-    outputs = tuple(Output(**entry) for entry in data["output"])
-    design = EvaluationDesign(**{f: data[f] for f in facts}, outputs=outputs, **read)
-    _check_complete(design, where)
+    design = EvaluationDesign(**read_parameters(path, _FACTS, _FORMS))
+    _check_complete(design, path.name)
     return design
-
-
-def _read_entry(entry: Mapping[str, Any], key: str, sources: set[str], where: str) -> Any:
-    cls, _, required, number_keys, optional = _LISTS[key]
-    check_keys(entry, required=(*required, *CITATION_KEYS), optional=(*optional, "reading", "note"), where=where)
-    numbers = [n for k in number_keys if k in entry for n in numbers_in(entry[k])]
-    citation = read_citation(entry, sources=sources, where=where, numbers=numbers)
-    return cls(**{k: frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
 
 
 def _check_complete(design: EvaluationDesign, where: str) -> None:
@@ -397,12 +369,5 @@ def _check_report(report: Report, counties: list[str], where: str) -> None:
             check_choice(rate, [UNREPORTED], name="差异率", where=f"{where} {county}")
 
 
-def _check_names(found: Any, expected: Any, name: str, where: str) -> None:
-    found, expected = list(found), list(expected)
-    for value in found:
-        check_choice(value, expected, name=name, where=where)
-    if absent := [e for e in expected if found.count(e) != 1]:
-        raise CitationError(
-            "评估模拟参数不完整", where=where, found=f"{absent[0]} 有 {found.count(absent[0])} 条", expected=f"每个{name}恰好一条",
-            fix="补齐或删去重复的一条",
-        )
+def _check_names(found: Iterable[Any], expected: Iterable[Any], name: str, where: str) -> None:
+    check_names(found, expected, name, where, "评估模拟参数不完整")

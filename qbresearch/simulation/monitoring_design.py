@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from qbresearch.errors import CitationError, check_choice
-from qbresearch.rules.citations import (
-    CITATION_KEYS,
-    CITED,
-    Citation,
-    check_keys,
-    entries,
-    read_citation,
-    read_toml,
-)
+from qbresearch.errors import check_choice
+from qbresearch.rules.citations import CITED, Citation
 from qbresearch.simulation.design import LOCATIONS, STAGES, Setting, list_simulations
-from qbresearch.simulation.entries import frozen, numbers_in
+from qbresearch.simulation.entries import EntryForm, check_names, read_parameters
 
 FOLDER = CITED / "simulations" / "monitoring"
 SUBJECTS = ("mathematics", "chinese")
@@ -178,44 +170,24 @@ def load_monitoring(monitoring_id: str) -> Monitoring:
     return read_monitoring(FOLDER / f"{monitoring_id}.toml")
 
 
-# Key of the file: class, field of Monitoring, required keys, keys with numbers, optional keys.
-_LISTS: dict[str, tuple[Callable[..., Any], str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "grade": (Grade, "grades", ("stage", "grade", "grades"), ("grades",), ()),
-    "effects": (Effects, "effects", ("stage", "subject", "values"), ("values",), ()),
-    "intake": (Intake, "intakes", ("county", "ses", "spread"), ("ses", "spread"), ()),
-    "trait": (Trait, "traits", ("name", "shares", "ses_odds"), ("shares", "ses_odds"), ()),
-    "level": (Level, "levels", ("level", "student_from", "county_from"), ("student_from", "county_from"), ()),
-    "setting": (Setting, "settings", ("name", "value", "unit"), ("value",), ()),
-    "planted": (Problem, "problems", ("id", "school_code"), (), ("written_name",)),
+_FACTS = ("id", "simulation", "producer", "licence", "licence_en", "seed", "written", "school_year", "cycle")
+_FORMS = {
+    "output": EntryForm(Output, "outputs", ("id", "table", "title", "title_en", "file"), cited=False),
+    "grade": EntryForm(Grade, "grades", ("stage", "grade", "grades"), ("grades",)),
+    "effects": EntryForm(Effects, "effects", ("stage", "subject", "values"), ("values",)),
+    "intake": EntryForm(Intake, "intakes", ("county", "ses", "spread"), ("ses", "spread")),
+    "trait": EntryForm(Trait, "traits", ("name", "shares", "ses_odds"), ("shares", "ses_odds")),
+    "level": EntryForm(Level, "levels", ("level", "student_from", "county_from"), ("student_from", "county_from")),
+    "setting": EntryForm(Setting, "settings", ("name", "value", "unit"), ("value",)),
+    "planted": EntryForm(Problem, "problems", ("id", "school_code"), optional=("written_name",)),
 }
 
 
 def read_monitoring(path: Path) -> Monitoring:
     """Read parameters from a file; see :func:`load_monitoring`."""
-    data, where = read_toml(path), path.name
-    facts = ("id", "simulation", "producer", "licence", "licence_en", "seed", "written", "school_year", "cycle")
-    check_keys(data, required=(*facts, "source", "output", *_LISTS), where=where)
-    for entry, place in entries(data, "source", where):
-        check_keys(entry, required=("id", "title", "read", "where"), where=place)
-    for entry, place in entries(data, "output", where):
-        check_keys(entry, required=("id", "table", "title", "title_en", "file"), where=place)
-    sources = {s["id"] for s in data["source"]}
-    read = {
-        field: tuple(_read_entry(entry, key, sources, place) for entry, place in entries(data, key, where))
-        for key, (_, field, *_) in _LISTS.items()
-    }
-    outputs = tuple(Output(**entry) for entry in data["output"])
-    monitoring = Monitoring(**{f: data[f] for f in facts}, outputs=outputs, **read)
-    _check_complete(monitoring, where)
+    monitoring = Monitoring(**read_parameters(path, _FACTS, _FORMS))
+    _check_complete(monitoring, path.name)
     return monitoring
-
-
-def _read_entry(entry: Mapping[str, Any], key: str, sources: set[str], where: str) -> Any:
-    cls, _, required, number_keys, optional = _LISTS[key]
-    check_keys(entry, required=(*required, *CITATION_KEYS), optional=(*optional, "reading", "note"), where=where)
-    numbers = [n for k in number_keys for n in numbers_in(entry[k])]
-    citation = read_citation(entry, sources=sources, where=where, numbers=numbers)
-    return cls(**{k: frozen(entry[k]) for k in (*required, *optional) if k in entry}, citation=citation)
 
 
 def _check_complete(monitoring: Monitoring, where: str) -> None:
@@ -237,12 +209,5 @@ def _check_complete(monitoring: Monitoring, where: str) -> None:
         check_choice(problem.id, PROBLEMS, name="埋设的数据问题", where=where)
 
 
-def _check_names(found: Any, expected: Any, name: str, where: str) -> None:
-    found, expected = list(found), list(expected)
-    for value in found:
-        check_choice(value, expected, name=name, where=where)
-    if absent := [e for e in expected if found.count(e) != 1]:
-        raise CitationError(
-            "监测模拟参数不完整", where=where, found=f"{absent[0]} 有 {found.count(absent[0])} 条", expected=f"每个{name}恰好一条",
-            fix="补齐或删去重复的一条",
-        )
+def _check_names(found: Iterable[Any], expected: Iterable[Any], name: str, where: str) -> None:
+    check_names(found, expected, name, where, "监测模拟参数不完整")

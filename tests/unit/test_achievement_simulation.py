@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from broken_parameters import refused
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
@@ -370,12 +371,7 @@ def test_another_seed_gives_other_students_and_the_same_design(achievement, moni
     ],
 )
 def test_broken_parameters_are_refused(tmp_path, old, new, message):
-    text = PARAMETERS_FILE.read_text(encoding="utf-8")
-    assert old in text
-    path = tmp_path / "broken.toml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        read_monitoring(path)
+    refused(read_monitoring, PARAMETERS_FILE, tmp_path, old, new, message)
 
 
 @pytest.mark.parametrize(("icc", "message"), [(0.05, "校际方差"), (0.97, "校内方差")])

@@ -12,6 +12,7 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+from broken_parameters import refused
 
 from qbresearch.errors import CitationError, InputError
 from qbresearch.raw.checks import check_table
@@ -505,12 +506,7 @@ def test_another_seed_gives_other_classes_and_the_same_county_facts(data, design
     ],
 )
 def test_broken_parameters_are_refused(tmp_path, old, new, message):
-    text = PARAMETERS_FILE.read_text(encoding="utf-8")
-    assert old in text
-    path = tmp_path / "broken.toml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        read_evaluation_design(path)
+    refused(read_evaluation_design, PARAMETERS_FILE, tmp_path, old, new, message)
 
 
 def test_a_planted_case_that_changes_nothing_is_refused(design):

@@ -13,19 +13,15 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from broken_parameters import refused
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qbresearch.errors import CitationError, InputError
 from qbresearch.provenance import file_sha256
+from qbresearch.rules.citations import CITATION_KEYS, CITED
 from qbresearch.simulation import generate as sim
-from qbresearch.simulation.design import (
-    CITATION_KEYS,
-    CITED,
-    PLANTED,
-    list_simulations,
-    read_simulation,
-)
+from qbresearch.simulation.design import PLANTED, list_simulations, read_simulation
 from qbresearch.simulation.units import fit_values
 
 ROOT = Path(__file__).parents[2]
@@ -529,12 +525,7 @@ def test_every_entry_of_the_parameters_is_cited():
     ],
 )
 def test_broken_parameters_are_refused(tmp_path, old, new, message):
-    text = PARAMETERS_FILE.read_text(encoding="utf-8")
-    assert old in text
-    path = tmp_path / "broken.toml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        read_simulation(path)
+    refused(read_simulation, PARAMETERS_FILE, tmp_path, old, new, message)
 
 
 def test_unknown_simulation_lists_the_known_ones():

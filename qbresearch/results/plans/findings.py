@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from qbresearch.exhibits.plan_tables import severity_words
 from qbresearch.language import listed, say
 from qbresearch.rules.citations import Citation
 from qbresearch.rules.evaluations import Evaluation, Item
@@ -155,13 +156,6 @@ def statistics_month(year: int) -> Month:
 def month_words(month: Month) -> str:
     """A month, or a year, in words."""
     return say("{year} 年 {month} 月", year=month.year, month=month.month) if month.month else say("{year} 年", year=month.year)
-
-
-def severity_words() -> dict[str, str]:
-    """Severities in words."""
-    return {
-        CONTRADICTION: say("前后矛盾"), WEAKER: say("宽于标准"), STRICTER: say("严于标准"), GAP: say("没有说清"), REMARK: say("说明"),
-    }  # fmt: skip
 
 
 def kind_words() -> dict[str, str]:
