@@ -27,7 +27,7 @@ from typing import Any
 
 import nbformat
 
-from qbresearch.batches.planning import read_records
+from qbresearch.batches.ledger import Ledger
 from qbresearch.batches.runner import read_manifest
 from qbresearch.exhibits import style
 from qbresearch.project import Project, find_project
@@ -53,7 +53,7 @@ def copy_run(project: Project, run: str, reports: list[list[Job]], target: Proje
     """The reports in turn under other county codes, as finished runs."""
     folder = target.reports / "bench"
     folder.mkdir(parents=True)
-    manifest, records = read_manifest(project.reports / run), read_records(project.reports / run)
+    manifest, records = read_manifest(project.reports / run), Ledger(project.reports / run).records()
     copied = []
     for number in range(copies):
         code, jobs = f"98{number:04d}", reports[number % len(reports)]
@@ -75,7 +75,7 @@ def copy_run(project: Project, run: str, reports: list[list[Job]], target: Proje
 def time_formats(project: Project, sample: int) -> dict[str, list[float]]:
     """Seconds of reading a report's notebooks into a document, and of each format, one report after the other."""
     folder = project.reports / "bench"
-    manifest, records = read_manifest(folder), read_records(folder)
+    manifest, records = read_manifest(folder), Ledger(folder).records()
     seconds: dict[str, list[float]] = {name: [] for name in ("document", *FORMATS)}
     for _, _, jobs in reports_of(manifest["jobs"])[:sample]:
         start = time.perf_counter()

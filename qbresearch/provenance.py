@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 PACKAGE = Path(__file__).parent
 REPORTED_PACKAGES = (

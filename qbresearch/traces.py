@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -20,16 +20,16 @@ from qbresearch.provenance import PACKAGE, file_sha256, json_sha256
 
 READS = "QBRESEARCH_READS"
 _P = ParamSpec("_P")
-_R = TypeVar("_R", covariant=True)
+_R_co = TypeVar("_R_co", covariant=True)
 
 _listening: list[dict[str, str]] = []
 _said: tuple[str, set[str]] = ("", set())  # the collecting file, and what it has been told
 
 
-class Remembered(Protocol[_P, _R]):
+class Remembered(Protocol[_P, _R_co]):
     """A function whose values are kept; see :func:`remembered`."""
 
-    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
 
     def forget(self) -> None:
         """Drop what has been kept."""
@@ -68,15 +68,15 @@ def note_file(path: Path) -> None:
         note_read("file", name, file_sha256(path))
 
 
-def note_listing(folder: Path, paths: Iterable[Path]) -> None:
-    """Say that these are the files that were looked for in a folder."""
+def note_listing(folder: Path) -> None:
+    """Say that a folder has been searched for TOML files."""
     if name := place_of(folder):
-        note_read("listing", name, listing_sha256(paths))
+        note_read("listing", name, listing_sha256(folder))
 
 
-def listing_sha256(paths: Iterable[Path]) -> str:
-    """Checksum of the names of files, whatever their order."""
-    return json_sha256(sorted(path.name for path in paths))
+def listing_sha256(folder: Path) -> str:
+    """Checksum of the names of the TOML files in a folder."""
+    return json_sha256(sorted(path.name for path in folder.glob("*.toml")))
 
 
 def place_of(path: Path) -> str:
@@ -95,7 +95,7 @@ def find_place(name: str, root: Path) -> Path:
     return (PACKAGE.parent if name.split("/", 1)[0] == PACKAGE.name else root) / name
 
 
-def remembered(function: Callable[_P, _R]) -> Remembered[_P, _R]:
+def remembered(function: Callable[_P, _R_co]) -> Remembered[_P, _R_co]:
     """Keep a function's values, and say anew on every call what was read to make them."""
     kept: dict[Any, tuple[Any, dict[str, str]]] = {}
 
@@ -117,7 +117,7 @@ def remembered(function: Callable[_P, _R]) -> Remembered[_P, _R]:
         return value
 
     recall.forget = kept.clear  # type: ignore[attr-defined]
-    return cast("Remembered[_P, _R]", recall)
+    return cast("Remembered[_P, _R_co]", recall)
 
 
 def collected(path: Path) -> dict[str, str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import io
 import json
 import math
 import tokenize
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qbresearch.errors import InputError
+from qbresearch.provenance import json_sha256
 
 Scalar = str | int | float | bool
 FILLED_MARK = "（必填）"
@@ -36,12 +37,17 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A notebook as it was when it was read; a batch runs exactly this text, whatever happens to the file."""
+    """A notebook as it was when it was read; a batch runs exactly this text, whatever happens to the file.
+
+    ``sha256`` is that of its cells, so that a notebook which has only been run by hand is the same notebook still.
+    ``code`` are the sources of its code cells.
+    """
 
     name: str
     text: str = field(repr=False)
     sha256: str
     parameters: dict[str, Parameter]
+    code: tuple[str, ...] = field(repr=False)
 
 
 def read_template(path: Path) -> Template:
@@ -61,7 +67,8 @@ def read_template(path: Path) -> Template:
         The file is not a notebook, has no such cell or several, or a line reads otherwise.
     """
     data = path.read_bytes()
-    sources = _parameter_cells(data, path.name)
+    cells = _cells(data, path.name)
+    sources = [source for _, source, metadata in cells if "parameters" in metadata.get("tags", [])]
     if len(sources) != 1:
         raise InputError(
             "参数单元格不是恰好一个",
@@ -71,14 +78,15 @@ def read_template(path: Path) -> Template:
             fix="在 JupyterLab 右侧“属性检查器”中增删单元格标签 parameters",
         )
     contract = _read_contract(sources[0], path.name)
-    return Template(path.stem, data.decode("utf-8"), hashlib.sha256(data).hexdigest(), contract)
+    code = tuple(source for kind, source, _ in cells if kind == "code")
+    return Template(path.stem, data.decode("utf-8"), json_sha256(cells), contract, code)
 
 
-def _parameter_cells(data: bytes, name: str) -> list[str]:
-    """Sources of the cells tagged ``parameters``; plain JSON, since importing nbformat costs more than planning."""
+def _cells(data: bytes, name: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Kind, source and metadata of every cell; plain JSON, since importing nbformat costs more than planning."""
     try:
         cells = json.loads(data.decode("utf-8"))["cells"]
-        return ["".join(c["source"]) for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])]
+        return [(str(c["cell_type"]), "".join(c["source"]), dict(c.get("metadata", {}))) for c in cells]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             "不是有效的笔记本文件",

@@ -40,24 +40,21 @@ class DataIndex(Protocol):
     def years(self, source_id: str, county_code: str) -> tuple[int, ...]:
         """School years a source holds for a county."""
 
-    def slice_sha256(self, source_id: str, county_code: str | None) -> str:
-        """Checksum of a county's processed rows, all years; ``None`` is the whole source."""
-
-    def beside(self, source_id: str, county_code: str | None) -> tuple[str, ...]:
-        """Sources with the tables that belong beside a county's schools."""
+    def answer(self, kind: str, name: str) -> str | None:
+        """The checksum that something a run has read has now (see :mod:`qbresearch.traces`); None: gone or unknown."""
 
 
 class RuleIndex(Protocol):
     """What a batch must know about the rules; every question raises InputError for an unknown id."""
 
-    def standard_sha256(self, standard_id: str) -> str:
-        """Checksum of a standard."""
+    def check_standard(self, standard_id: str) -> None:
+        """Refuse a standard that cannot be used."""
+
+    def check_plan(self, plan_id: str) -> None:
+        """Refuse a plan that cannot be used."""
 
     def design_sources(self, design_id: str) -> tuple[str, ...]:
         """Sources that a link design reads beside the schools."""
-
-    def plan_sha256(self, plan_id: str) -> str:
-        """Checksum of a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,7 @@ class _Walk:
         self.problems: dict[Problem, None] = dict.fromkeys(batch.problems)  # a set that keeps its order
         self._sources = sorted(data.sources())
         self._counties, self._years = cache(data.counties), cache(data.years)
-        self._standard_sha256, self._plan_sha256 = cache(rules.standard_sha256), cache(rules.plan_sha256)
+        self._check_standard, self._check_plan = cache(rules.check_standard), cache(rules.check_plan)
         self._design_sources = cache(rules.design_sources)
         self._missing_years: dict[tuple[int, str, int], dict[str, None]] = defaultdict(dict)
         # In the order in which one question can build on the answer to another.
@@ -244,14 +241,14 @@ class _Walk:
     def _standards(self, values: list[str], fixed: Mapping[str, Any], note: Callable[..., None], grid: Grid) -> None:
         for value in values:
             try:
-                self._standard_sha256(value)
+                self._check_standard(value)
             except InputError as error:
                 note(f"标准 {value}：{error.problem}；{error.fix}", value)
 
     def _plans(self, values: list[str], fixed: Mapping[str, Any], note: Callable[..., None], grid: Grid) -> None:
         for value in values:
             try:
-                self._plan_sha256(value)
+                self._check_plan(value)
             except InputError as error:
                 note(f"规划 {value}：{error.problem}；{error.fix}", value)
 

@@ -2,14 +2,17 @@
 
 Nothing here starts a notebook or imports Jupyter. What must be known about data and rules is handed in, so that a
 plan can be tested, and explained to the user, without either.
+
+A result stands as long as everything it rests on has the checksum it had: the text of its notebook, its parameters, the
+code of the package that the notebook uses, the versions of libraries, and whatever the run said it had read.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,105 +28,77 @@ from qbresearch.batches.grid import (
     draft_jobs,
     job_names,
 )
+from qbresearch.batches.ledger import SUCCEEDED, JobRecord, Ledger
+from qbresearch.code_used import module_checksums, modules_of_notebook
 from qbresearch.errors import InputError
 from qbresearch.project import Project
-from qbresearch.provenance import (
-    code_sha256,
-    file_sha256,
-    json_sha256,
-    package_versions,
-)
+from qbresearch.provenance import file_sha256, json_sha256, package_versions
+from qbresearch.traces import find_place, listing_sha256
 
-RECORD_SCHEMA = "qbresearch.job/1"
 NEW, FAILED_BEFORE, OUTPUT_LOST = "新任务", "上次失败", "输出缺失或被改动"
 CURRENT, UNSELECTED = "已是最新", "本次未选"
-CHANGED = {
-    "template": "参数或模板已变",
-    "parameters": "参数或模板已变",
-    "data": "数据已变",
-    "rules": "标准已变",
-    "code": "程序已变",
-    "packages": "程序已变",
-}
+CHANGED = {"template": "模板已变", "parameters": "参数已变", "code": "程序已变", "packages": "软件包已变"}
+DATA_CHANGED, RULES_CHANGED, WORDS_CHANGED = "数据已变", "规则已变", "文字已变"
 _LONGEST_LISTING = 60
+_LONGEST_DETAIL = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One notebook with one set of values; ``key`` is the checksum of ``components``, all that it depends on."""
+    """One notebook with one set of values.
+
+    ``components`` are the checksums of what it is made of before it runs. ``reads`` are those of what it is known to
+    read by its parameters alone, for notebooks that read without the help of the package.
+    """
 
     name: str
     template: Template
     parameters: dict[str, Scalar]
     components: dict[str, Any]
-    key: str
+    reads: dict[str, str | None]
 
     @property
     def notebook(self) -> str:
         """Name of the notebook, without ``.ipynb``."""
         return self.template.name
 
-
-@dataclass(frozen=True, slots=True)
-class JobRecord:
-    """What came of one job; kept as ``reports/<id>/<job>.json``.
-
-    ``status`` is ``succeeded`` or ``failed``. A failed one has in ``error``: ``name``, ``message``, ``cell`` (the
-    number in ``In [ ]`` of the notebook kept under ``failed``, or None) and ``traceback`` (what a kernel printed before
-    it died, or where the program itself is at fault; otherwise None).
-    """
-
-    name: str
-    notebook: str
-    status: str
-    key: str
-    components: dict[str, Any]
-    parameters: dict[str, Scalar]
-    output_sha256: str | None
-    seconds: float
-    started: str
-    finished: str
-    error: dict[str, Any] | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as JSON-able data."""
-        return {"schema": RECORD_SCHEMA, **asdict(self)}
-
-
-def read_records(folder: Path) -> dict[str, JobRecord]:
-    """Return the job records in a run's folder by job name.
-
-    Other files are passed over, and so is a record that cannot be read: its job then simply runs again.
-    """
-    records = {}
-    for path in sorted(folder.glob("*.json")):
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            if raw.pop("schema", None) == RECORD_SCHEMA and raw["name"] == path.stem:
-                records[path.stem] = JobRecord(**raw)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            continue
-    return records
+    def key(self, reads: Mapping[str, str | None]) -> str:
+        """Checksum of all that a run of the job rests on, given what it has read."""
+        return json_sha256([self.components, dict(reads)])
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job and what is to happen to it: ``run``, ``current`` (its result stands) or ``held`` (not chosen now)."""
+    """A job and what is to happen to it: ``run``, ``current`` (its result stands) or ``held`` (not chosen now).
+
+    ``details`` name what has changed, one by one, where ``reason`` says in a word that something has.
+    """
 
     job: Job
     action: str
     reason: str
     record: JobRecord | None
+    details: tuple[str, ...] = ()
+
+    @property
+    def explanation(self) -> str:
+        """Reason and details in one line."""
+        shown = "、".join(self.details[:_LONGEST_DETAIL]) + (" 等" if self.details[_LONGEST_DETAIL:] else "")
+        return f"{self.reason}（{shown}）" if shown else self.reason
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """What a run of a batch would do; ``orphans`` are results of jobs that are no longer in the grid."""
+    """What a run of a batch would do; ``orphans`` are results of jobs that are no longer in the grid.
+
+    ``modules`` are the checksums of modules behind each ``components["code"]``.
+    """
 
     batch: Batch
     project: Project
     jobs: tuple[PlannedJob, ...]
     orphans: tuple[str, ...]
+    modules: Mapping[str, Mapping[str, str]]
 
     @property
     def folder(self) -> Path:
@@ -162,9 +137,9 @@ class BatchPlan:
         return "\n".join([head, *(f"  {reason}：{count} 个" for reason, count in reasons.most_common()), *orphans])
 
     def tidy(self) -> pd.DataFrame:
-        """One row a job: name, notebook, action, reason."""
-        rows = [(p.job.name, p.job.notebook, p.action, p.reason) for p in self.jobs]
-        return pd.DataFrame(rows, columns=["name", "notebook", "action", "reason"])
+        """One row a job: name, notebook, action, reason, details."""
+        rows = [(p.job.name, p.job.notebook, p.action, p.reason, "；".join(p.details)) for p in self.jobs]
+        return pd.DataFrame(rows, columns=["name", "notebook", "action", "reason", "details"])
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON-able data."""
@@ -173,9 +148,9 @@ class BatchPlan:
                 "name": p.job.name,
                 "notebook": p.job.notebook,
                 "parameters": p.job.parameters,
-                "key": p.job.key,
                 "action": p.action,
                 "reason": p.reason,
+                "details": list(p.details),
             }
             for p in self.jobs
         ]
@@ -184,10 +159,6 @@ class BatchPlan:
 
 def plan_batch(batch: Batch, project: Project, data: DataIndex, rules: RuleIndex) -> BatchPlan:
     """Check a whole batch and say for each of its jobs whether it must run, and why.
-
-    What a job asks of the data comes from its parameters by name: ``source_id``, ``county_code`` (absent or empty:
-    the whole source), ``school_year``, ``standard_id``, ``design_id`` and ``plan_id``, wherever their values come from:
-    grid, common or default. A notebook that declares ``plan_id`` reads the tables beside the schools as well.
 
     Parameters
     ----------
@@ -208,11 +179,16 @@ def plan_batch(batch: Batch, project: Project, data: DataIndex, rules: RuleIndex
     drafts, problems = draft_jobs(batch, project, data, rules)
     if problems:
         raise _refusal(batch, problems)
-    jobs = _key_jobs(drafts, data, rules)
+    code = _Code()
+    present = _Present(project, data)
+    jobs = [_job(name, draft, code, present) for name, draft in zip(job_names(drafts), drafts, strict=True)]
     folder = project.reports / batch.id
-    records = read_records(folder)
-    planned = tuple(_plan_job(job, records.get(job.name), folder) for job in jobs)
-    return BatchPlan(batch, project, planned, tuple(sorted(set(records) - {job.name for job in jobs})))
+    ledger = Ledger(folder)
+    records = ledger.records()
+    look = _Look(folder, code, present, cache(ledger.modules))
+    planned = tuple(look.plan(job, records.get(job.name)) for job in jobs)
+    orphans = tuple(sorted(set(records) - {job.name for job in jobs}))
+    return BatchPlan(batch, project, planned, orphans, code.modules)
 
 
 def _refusal(batch: Batch, problems: list[Problem]) -> InputError:
@@ -228,45 +204,106 @@ def _refusal(batch: Batch, problems: list[Problem]) -> InputError:
     )
 
 
-def _key_jobs(drafts: list[Draft], data: DataIndex, rules: RuleIndex) -> list[Job]:
-    code, packages = code_sha256(), package_versions()
-    slice_sha256 = cache(data.slice_sha256)  # many jobs share a slice, and its checksum may take a while
-    beside = cache(data.beside)
-    jobs = []
-    for name, draft in zip(job_names(drafts), drafts, strict=True):
-        values = draft.parameters
-        asked = ("source_id", "county_code", "standard_id", "design_id", "plan_id")
-        source, county, standard, design, plan = (values.get(key) or None for key in asked)
-        read = [source, *(rules.design_sources(design) if design else ())] if source else []
-        if source and "plan_id" in values:
-            read += beside(source, county)
-        slices = [slice_sha256(name, county) for name in read]
-        judged = [rules.standard_sha256(standard)] if standard else []
-        judged += [rules.plan_sha256(plan)] if plan else []
-        components = {
-            "template": draft.template.sha256,
-            "parameters": json_sha256(values),
-            "data": slices[0] if len(slices) == 1 else json_sha256(slices) if slices else None,
-            "rules": judged[0] if len(judged) == 1 else json_sha256(judged) if judged else None,
-            "code": code,
-            "packages": packages,
-        }
-        jobs.append(Job(name, draft.template, values, components, json_sha256(components)))
-    return jobs
+class _Code:
+    """Code that notebooks use, found out once a notebook; ``modules`` are the checksums behind each checksum."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, dict[str, str]] = {}
+        self._by_template: dict[str, str] = {}
+
+    def sha256(self, template: Template) -> str:
+        if template.sha256 not in self._by_template:
+            checksums = module_checksums(modules_of_notebook(template.code))
+            sha256 = json_sha256(checksums)
+            self.modules[sha256] = checksums
+            self._by_template[template.sha256] = sha256
+        return self._by_template[template.sha256]
 
 
-def _plan_job(job: Job, record: JobRecord | None, folder: Path) -> PlannedJob:
-    reason = _reason_to_run(job, record, folder / f"{job.name}.ipynb")
-    return PlannedJob(job, "run" if reason else "current", reason or CURRENT, record)
+class _Present:
+    """Checksums that things have now, by the keys under which runs said they had read them; None: gone or unknown."""
+
+    def __init__(self, project: Project, data: DataIndex) -> None:
+        self._root, self._data = project.root, data
+        self.sha256 = cache(self._sha256)  # thousands of jobs have read the same
+
+    def _sha256(self, key: str) -> str | None:
+        kind, name = key.split(":", 1)
+        if kind not in ("file", "listing"):
+            return self._data.answer(kind, name)
+        path = find_place(name, self._root)
+        if kind == "listing":
+            return listing_sha256(path)
+        return file_sha256(path) if path.is_file() else None
 
 
-def _reason_to_run(job: Job, record: JobRecord | None, output: Path) -> str:
-    """Why a job must run, in Chinese; empty when its result stands."""
-    if record is None:
-        return NEW
-    if record.status != "succeeded":
-        return FAILED_BEFORE
-    if record.key != job.key:
-        changed = (text for part, text in CHANGED.items() if record.components.get(part) != job.components[part])
-        return "、".join(dict.fromkeys(changed)) or CHANGED["code"]
-    return "" if output.is_file() and file_sha256(output) == record.output_sha256 else OUTPUT_LOST
+def _job(name: str, draft: Draft, code: _Code, present: _Present) -> Job:
+    values, template = draft.parameters, draft.template
+    components = {
+        "template": template.sha256,
+        "parameters": json_sha256(values),
+        "code": code.sha256(template),
+        "packages": package_versions(),
+    }
+    source = values.get("source_id")
+    rows = f"rows:{source}/{values.get('county_code') or ''}"
+    return Job(name, template, values, components, {rows: present.sha256(rows)} if source else {})
+
+
+class _Look:
+    """Looks at jobs beside what the ledger says about them."""
+
+    def __init__(self, folder: Path, code: _Code, present: _Present, known_modules: Any) -> None:
+        self._folder, self._code, self._present, self._known_modules = folder, code, present, known_modules
+
+    def plan(self, job: Job, record: JobRecord | None) -> PlannedJob:
+        if record is None:
+            return PlannedJob(job, "run", NEW, None)
+        reasons = self._reasons(job, record)
+        if record.status != SUCCEEDED:
+            # What has changed since matters: it may be what was put right.
+            return PlannedJob(job, "run", FAILED_BEFORE, record, tuple(detail for _, detail in reasons))
+        if not reasons:
+            return PlannedJob(job, "current", CURRENT, record)
+        words = "、".join(dict.fromkeys(reason for reason, _ in reasons))
+        return PlannedJob(job, "run", words, record, tuple(filter(None, dict.fromkeys(d for _, d in reasons))))
+
+    def _reasons(self, job: Job, record: JobRecord) -> list[tuple[str, str]]:
+        """Everything that has changed since the record was made, each with its name."""
+        reasons = []
+        for part, text in CHANGED.items():
+            if record.components.get(part) != job.components[part]:
+                reasons += [(text, detail) for detail in self._changed_part(part, job, record) or [""]]
+        for key in sorted({*job.reads, *record.reads}):
+            if record.reads.get(key) != self._present.sha256(key):
+                reasons.append(_changed_read(key))
+        if not reasons and record.status == SUCCEEDED:
+            output = self._folder / f"{job.name}.ipynb"
+            if not output.is_file() or file_sha256(output) != record.output_sha256:
+                reasons.append((OUTPUT_LOST, ""))
+        return reasons
+
+    def _changed_part(self, part: str, job: Job, record: JobRecord) -> list[str]:
+        if part == "parameters":
+            return _differing(record.parameters, job.parameters)
+        if part == "template":
+            return [f"{job.notebook}.ipynb"]
+        before, after = record.components.get(part), job.components[part]
+        if part == "code":
+            before, after = self._known_modules(str(before)), self._code.modules[str(after)]
+            return [f"{name.removeprefix('qbresearch.').replace('.', '/')}.py" for name in _differing(before, after)]
+        return [f"{name} {(before or {}).get(name, '无')}→{after.get(name, '无')}" for name in _differing(before or {}, after)]
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+
+
+def _changed_read(key: str) -> tuple[str, str]:
+    kind, name = key.split(":", 1)
+    if kind in ("file", "listing"):
+        is_language = name.startswith("qbresearch/language")
+        return (WORDS_CHANGED if is_language else RULES_CHANGED), name.removeprefix("qbresearch/")
+    shown = " ".join(filter(None, name.split("/")))
+    what = {"rows": "", "facts": "登记", "files": "原始文件", "beside": "配套表"}.get(kind, kind)
+    return DATA_CHANGED, f"{shown} {what}".strip()

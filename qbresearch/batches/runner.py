@@ -1,7 +1,7 @@
 """Run a planned batch: keep results, records and manifest true to each other whatever happens on the way.
 
-Only the process that holds the run's lock renames files into place. A worker that outlives its parent by a moment
-can therefore leave a hidden part file behind, which the next run removes, but never touch a result.
+Only the process that holds the run's lock renames files into place and writes the ledger. A worker that outlives its
+parent by a moment can therefore leave a hidden part file behind, which the next run removes, but never touch a result.
 """
 
 from __future__ import annotations
@@ -9,24 +9,48 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
 from qbresearch.batches.grid import MANIFEST
-from qbresearch.batches.planning import BatchPlan, Job, JobRecord, PlannedJob
-from qbresearch.engines.standard import run_tasks
+from qbresearch.batches.ledger import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    RUNNING,
+    SUCCEEDED,
+    JobRecord,
+    Ledger,
+)
+from qbresearch.batches.planning import BatchPlan, Job, PlannedJob
+from qbresearch.engines.choice import Choice, choose_engine
 from qbresearch.engines.task import Outcome, Task, error_of, now
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, package_versions, write_json
 
 MANIFEST_SCHEMA = "qbresearch.batch/1"
-Progress = Callable[[int, int, JobRecord], None]
+
+
+class Watcher(Protocol):
+    """Is told what a run is doing, while it does it."""
+
+    def begun(self, total: int, workers: int) -> None:
+        """So many jobs are to run, so many at a time."""
+
+    def started(self, worker: int, job: Job) -> None:
+        """A worker (numbered from 0) has begun a job."""
+
+    def ended(self, record: JobRecord, worker: int | None) -> None:
+        """A job has ended, on this worker, and its record is in the ledger."""
+
+    def finished(self) -> None:
+        """Nothing more will come, whether all is done or the run was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +60,7 @@ class BatchResult:
     id: str
     title: str
     folder: Path
+    run: int
     records: tuple[JobRecord, ...]
     skipped: int
     held: int
@@ -44,7 +69,7 @@ class BatchResult:
     @property
     def succeeded(self) -> int:
         """Jobs that ran now and succeeded."""
-        return sum(record.status == "succeeded" for record in self.records)
+        return sum(record.status == SUCCEEDED for record in self.records)
 
     @property
     def failed(self) -> int:
@@ -67,7 +92,7 @@ class BatchResult:
         """The result as JSON-able data."""
         counts = {"succeeded": self.succeeded, "failed": self.failed, "skipped": self.skipped, "held": self.held}
         jobs = [record.to_dict() for record in self.records]
-        return {"id": self.id, "title": self.title, **counts, "seconds": self.seconds, "jobs": jobs}
+        return {"id": self.id, "title": self.title, "run": self.run, **counts, "seconds": self.seconds, "jobs": jobs}
 
 
 def _error_text(record: JobRecord) -> str:
@@ -83,11 +108,14 @@ def _failure_line(folder: Path, record: JobRecord) -> str:
     return f"  失败 {record.name}：{cell}{first_line}{look}"
 
 
-def run_batch(plan: BatchPlan, *, workers: int = 2, timeout: float = 600.0, progress: Progress | None = None) -> BatchResult:
-    """Run what a plan says must run, each job in a kernel of its own, several at a time.
+def run_batch(
+    plan: BatchPlan, *, workers: int = 2, timeout: float = 600.0, memory: int | None = None, engine: str = "auto",
+    watch: Watcher | None = None,
+) -> BatchResult:
+    """Run what a plan says must run, each job in a process of its own, several at a time.
 
     A job that fails does not stop the others. Results that stand are left alone. Can be interrupted at any moment
-    and run again: what has a record is not repeated.
+    and run again: what the ledger holds is not repeated.
 
     Parameters
     ----------
@@ -97,21 +125,27 @@ def run_batch(plan: BatchPlan, *, workers: int = 2, timeout: float = 600.0, prog
         Worker processes.
     timeout : float
         Seconds one cell may take.
-    progress : callable, optional
-        Called with the number of jobs ended, the number to run, and the record just written.
+    memory : int, optional
+        Bytes one job may use; by default as much as there is.
+    engine : {"auto", "warm", "standard"}
+        How notebooks are run, see :func:`qbresearch.engines.choice.choose_engine`.
+    watch : Watcher, optional
+        Is told what happens.
 
     Raises
     ------
     InputError
-        Another run is working in the same folder, or ``workers`` or ``timeout`` is not positive.
+        Another run is working in the same folder; ``workers``, ``timeout`` or ``memory`` is not positive; there is no
+        such engine here; the disk is full or the folder cannot be written: what is done so far stands.
     KeyboardInterrupt
         The user stopped the run; workers and kernels are gone and the records written so far stand.
     """
     _check_positive(workers, "工作进程数")
     _check_positive(timeout, "每个单元格的时限（秒）")
+    _check_positive(1 if memory is None else memory, "每个任务的内存上限")
     plan.folder.mkdir(parents=True, exist_ok=True)
     with lock_run(plan.folder, "运行"):
-        return _Run(plan).execute(workers, timeout, progress or (lambda done, total, record: None))
+        return _Run(plan, choose_engine(engine), watch).execute(workers, timeout, memory)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -180,48 +214,81 @@ def lock_run(folder: Path, action: str) -> Iterator[None]:
 class _Run:
     """One run, from the first manifest to the last; the lock is held all the while."""
 
-    def __init__(self, plan: BatchPlan) -> None:
-        self._plan, self._folder = plan, plan.folder
+    def __init__(self, plan: BatchPlan, choice: Choice, watch: Watcher | None) -> None:
+        self._plan, self._folder, self._choice, self._watch = plan, plan.folder, choice, watch
+        self._ledger = Ledger(plan.folder)
         self._jobs = {planned.job.name: planned.job for planned in plan.jobs if planned.action == "run"}
         self._records: dict[str, JobRecord] = {}
+        self._at: dict[str, int] = {}
+        self._number = 0
         self._started, self._clock = now(), time.monotonic()
 
-    def execute(self, workers: int, timeout: float, progress: Progress) -> BatchResult:
-        """Run the jobs; the manifest is brought up to date even when the run is interrupted."""
+    def execute(self, workers: int, timeout: float, memory: int | None) -> BatchResult:
+        """Run the jobs; ledger and manifest are brought up to date even when the run is interrupted."""
+        self._ledger.prepare()
         self._remove_orphans()
         self._remove_parts()
-        self._write_manifest("running")
-        state = "interrupted"
+        self._begin(workers)
+        state = INTERRUPTED
         try:
-            tasks = [self._task(job, timeout) for job in self._jobs.values()]
-            with closing(run_tasks(tasks, workers)) as outcomes:  # workers end before the folder is tidied
+            tasks = [self._task(job, timeout, memory) for job in self._jobs.values()]
+            with closing(self._choice.run(tasks, workers, self._note_start)) as outcomes:  # ends before the tidying
                 for outcome in outcomes:
-                    record = self._settle(outcome)
-                    self._records[record.name] = record
-                    progress(len(self._records), len(self._jobs), record)
-            state = "finished"
+                    if outcome.name not in self._records:
+                        self._settle(outcome)
+            state = FINISHED
         finally:
-            self._remove_parts()
-            self._write_manifest(state)
+            if self._watch:
+                self._watch.finished()
+            self._end(state)
         return self._result()
 
-    def _task(self, job: Job, timeout: float) -> Task:
+    def _begin(self, workers: int) -> None:
+        actions = [planned.action for planned in self._plan.jobs]
+        for sha256 in {str(job.components["code"]) for job in self._jobs.values()}:
+            self._ledger.keep_code(self._plan.modules[sha256], sha256)
+        self._number = self._ledger.begin(
+            engine=self._choice.name, workers=workers, jobs=len(self._jobs), skipped=actions.count("current"),
+            held=actions.count("held"),
+        )
+        self._write_manifest(RUNNING)
+        if self._watch:
+            self._watch.begun(len(self._jobs), workers)
+
+    def _end(self, state: str) -> None:
+        self._remove_parts()
+        if state == FINISHED:
+            self._ledger.end(self._number, state)
+            self._write_manifest(state)
+            return
+        # Something is being raised already, perhaps because the disk is full; it must not be hidden by the same again.
+        with suppress(InputError, OSError):
+            self._ledger.end(self._number, state)
+            self._write_manifest(state)
+
+    def _note_start(self, worker: int, task: Task) -> None:
+        self._at[task.name] = worker
+        if self._watch:
+            self._watch.started(worker, self._jobs[task.name])
+
+    def _task(self, job: Job, timeout: float, memory: int | None) -> Task:
         folders = {"output_folder": str(self._folder.resolve()), "root": str(self._plan.project.root.resolve())}
         cwd = str(self._plan.project.notebooks.resolve())
-        return Task(job.name, job.template.text, job.parameters, cwd=cwd, timeout=timeout, **folders)
+        return Task(job.name, job.template.text, job.parameters, cwd=cwd, timeout=timeout, memory=memory, **folders)
 
-    def _settle(self, outcome: Outcome) -> JobRecord:
-        """Move what a worker wrote to where it belongs, then write the record: a result without one runs again."""
+    def _settle(self, outcome: Outcome) -> None:
+        """Move what a worker wrote to where it belongs, then enter it: a result that is in no ledger runs again."""
         job = self._jobs[outcome.name]
         if outcome.error is None:
             outcome = self._keep_result(outcome)
         if outcome.error is not None:
             self._keep_failure(outcome)
+        reads = {**job.reads, **outcome.reads}
         record = JobRecord(
             name=job.name,
             notebook=job.notebook,
-            status="failed" if outcome.error else "succeeded",
-            key=job.key,
+            status=FAILED if outcome.error else SUCCEEDED,
+            key=job.key(reads),
             components=job.components,
             parameters=job.parameters,
             output_sha256=None if outcome.error else outcome.sha256,
@@ -229,9 +296,17 @@ class _Run:
             started=outcome.started,
             finished=outcome.finished,
             error=outcome.error,
+            reads=reads,
+            engine=outcome.engine,
+            tries=outcome.tries,
+            memory=outcome.memory,
+            cpu=None if outcome.cpu is None else round(outcome.cpu, 3),
+            run=self._number,
         )
-        write_json(self._folder / f"{job.name}.json", record.to_dict())
-        return record
+        self._ledger.settle(record)
+        self._records[record.name] = record
+        if self._watch:
+            self._watch.ended(record, self._at.get(record.name))
 
     def _keep_result(self, outcome: Outcome) -> Outcome:
         assert outcome.part is not None
@@ -260,10 +335,11 @@ class _Run:
         return self._folder / "failed" / f"{name}.ipynb"
 
     def _remove_orphans(self) -> None:
-        """Only what a record vouches for is removed: the folder may hold pages and notes of other makers."""
-        for name in self._plan.orphans:
-            if all([_discard(self._output(name)), _discard(self._failed_output(name))]):
-                _discard(self._folder / f"{name}.json")  # kept while a notebook stays, so that the next run sees to it
+        """Only what the ledger vouches for is removed: the folder may hold pages and notes of other makers."""
+        # A record is kept while a notebook stays, so that the next run sees to it.
+        self._ledger.forget(
+            [n for n in self._plan.orphans if all([_discard(self._output(n)), _discard(self._failed_output(n))])]
+        )
 
     def _remove_parts(self) -> None:
         for path in [*self._folder.glob(".*.part"), *self._folder.glob(".*.part.ipynb")]:
@@ -271,7 +347,7 @@ class _Run:
 
     def _write_manifest(self, state: str) -> None:
         batch, project = self._plan.batch, self._plan.project
-        finished = {} if state == "running" else {"finished": now()}
+        finished = {} if state == RUNNING else {"finished": now()}
         manifest = {
             "schema": MANIFEST_SCHEMA,
             "id": batch.id,
@@ -297,8 +373,8 @@ class _Run:
             "notebook": job.notebook,
             "parameters": job.parameters,
             "status": record.status if record else "pending",
-            "key": job.key,
-            "inputs": {part: job.components[part] for part in ("template", "data", "rules", "code")},
+            "key": record.key if record else "",
+            "inputs": {**{part: job.components[part] for part in ("template", "code")}, **(record.reads if record else {})},
             "output_sha256": record.output_sha256 if record else None,
             "seconds": record.seconds if record else None,
         }
@@ -309,6 +385,7 @@ class _Run:
             id=self._plan.batch.id,
             title=self._plan.batch.title,
             folder=self._folder,
+            run=self._number,
             records=tuple(self._records.values()),
             skipped=actions.count("current"),
             held=actions.count("held"),
@@ -329,7 +406,7 @@ def _still_counts(planned: PlannedJob) -> bool:
     """Whether an earlier record says something true about the job as it is now."""
     if planned.action != "held" or planned.record is None:
         return planned.action == "current"
-    return planned.record.status == "failed" and planned.record.key == planned.job.key
+    return planned.record.status == FAILED and not planned.details
 
 
 def _relative(path: Path, root: Path) -> str:

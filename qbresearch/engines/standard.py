@@ -1,4 +1,4 @@
-"""Worker processes that run notebooks through papermill, one job at a time each.
+"""Worker processes that run notebooks through papermill, one job at a time each, in kernels of their own.
 
 Processes of its own instead of ``concurrent.futures``: there the death of one worker breaks the whole pool, so that
 nobody can tell which job killed it, and workers outlive a parent that is killed. Here each worker holds exactly one
@@ -7,64 +7,72 @@ job, and a pipe from the parent whose end it watches.
 
 from __future__ import annotations
 
-import hashlib
-import math
 import multiprocessing
 import os
-import secrets
 import signal
-import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import IO, Any
 
-from qbresearch.engines.portable import make_portable
+from qbresearch.engines.running import (
+    ENGINE_DIED,
+    ENVIRONMENT,
+    KERNEL_DIED,
+    TRIES,
+    memory_error,
+    run_papermill,
+    settle,
+    skip_slow_grammars,
+    try_notebook,
+)
 from qbresearch.engines.task import Outcome, Task, error_of, now
+from qbresearch.engines.watching import UsageWatch, kill_group
 
-TRIES = 2  # a worker may be killed for want of memory that is there a moment later
 JOBS_A_WORKER = 200  # every kernel leaves a little behind in its client
-START_TIMEOUT = 120
 _POLL = 0.5  # on Windows a wait without end cannot be interrupted from the keyboard
-_ENVIRONMENT = {
-    **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")},
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",  # the order of a set, and with it an output, must not differ from run to run
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    "JUPYTER_PREFER_ENV_PATH": "1",  # python3 is this environment, not a kernel installed elsewhere by the user
-}
+OnStart = Callable[[int, Task], None]
 
 
-def run_tasks(tasks: list[Task], workers: int) -> Generator[Outcome, None, None]:
-    """Yield the outcome of every task as it ends.
+class StandardEngine:
+    """A kernel of its own for every notebook, started by papermill: works everywhere and with every notebook."""
 
-    A task whose worker dies is tried once more and then given up as failed. When the generator is closed, or the
-    calling process dies, all workers and kernels end.
-    """
-    waiting = deque((task, 1) for task in tasks)
-    crew = [_Worker() for _ in range(min(workers, len(tasks)))]
-    try:
-        while waiting or any(worker.task for worker in crew):
+    name = "standard"
+
+    def run(self, tasks: list[Task], workers: int, on_start: OnStart | None = None) -> Generator[Outcome, None, None]:
+        """Yield the outcome of every task as it ends; see :class:`qbresearch.engines.task.Engine`."""
+        waiting = deque((task, 1) for task in tasks)
+        crew = [_Worker(number) for number in range(min(workers, len(tasks)))]
+        try:
+            while waiting or any(worker.task for worker in crew):
+                for worker in crew:
+                    if waiting and worker.task is None:
+                        task, tries = waiting.popleft()
+                        if on_start is not None:
+                            on_start(worker.number, task)
+                        worker.begin(task, tries)
+                for worker in _ended(crew):
+                    task, tries, outcome = worker.end()
+                    if outcome is not None:
+                        yield replace(outcome, tries=tries)
+                    elif tries < TRIES:
+                        waiting.appendleft((task, tries + 1))
+                    else:
+                        yield _lost(task, worker)
+        finally:
             for worker in crew:
-                if waiting and worker.task is None:
-                    worker.begin(*waiting.popleft())
-            for worker in _ended(crew):
-                task, tries, outcome = worker.end()
-                if outcome is not None:
-                    yield outcome
-                elif tries < TRIES:
-                    waiting.appendleft((task, tries + 1))
-                else:
-                    yield _lost(task, worker)
-    finally:
-        for worker in crew:
-            worker.stop()
+                worker.stop()
+
+
+def run_tasks(tasks: list[Task], workers: int, on_start: OnStart | None = None) -> Generator[Outcome, None, None]:
+    """Yield the outcome of every task as it ends, each run in a kernel of its own."""
+    yield from StandardEngine().run(tasks, workers, on_start)
 
 
 def _ended(crew: Iterable[_Worker]) -> list[_Worker]:
@@ -75,13 +83,14 @@ def _ended(crew: Iterable[_Worker]) -> list[_Worker]:
 def _lost(task: Task, worker: _Worker) -> Outcome:
     message = f"工作进程两次意外退出（退出码 {worker.exit_code}），多半是内存不足或被系统终止"
     seconds = time.monotonic() - worker.clock
-    return Outcome(task.name, None, None, seconds, worker.started, now(), error_of("中断", message), tries=TRIES)
+    return Outcome(task.name, None, None, seconds, worker.started, now(), error_of(ENGINE_DIED, message), tries=TRIES)
 
 
 class _Worker:
     """The parent's side of one worker process."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.task: Task | None = None
         self.exit_code: int | None = None
         self.clock, self.started = time.monotonic(), now()
@@ -168,7 +177,8 @@ _kernels: list[Any] = []  # managers of the kernels this worker has started, the
 def _work(connection: Connection, lifeline: Connection, parent: int) -> None:
     """Run tasks until None comes or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
+    skip_slow_grammars()
     threading.Thread(target=_end_with_parent, args=(lifeline, parent), daemon=True).start()
     noise = _hush()
     while True:
@@ -197,13 +207,8 @@ def _end_with_parent(lifeline: Connection, parent: int) -> None:
 
 def _kill_kernel(manager: Any) -> None:
     pid = getattr(manager.provisioner, "pid", None)
-    if pid is None:
-        return
-    with suppress(OSError):  # it has ended by itself
-        if hasattr(os, "killpg"):
-            os.killpg(pid, signal.SIGKILL)  # a kernel leads a group of its own, with whatever it has started
-        else:
-            os.kill(pid, signal.SIGTERM)
+    if pid is not None:
+        kill_group(pid)  # a kernel leads a group of its own, with whatever it has started
 
 
 def _hush() -> IO[bytes]:
@@ -215,93 +220,40 @@ def _hush() -> IO[bytes]:
 
 
 def _run_task(task: Task, noise: IO[bytes]) -> Outcome:
-    started, clock = now(), time.monotonic()
     noise.seek(0)
     noise.truncate()
-    part = sha256 = None
-    try:
-        notebook, error = _execute(task, noise)
-        if notebook is not None:
-            part, sha256 = _write_part(task, notebook)
-    except Exception as fault:
-        # The one place where anything is caught: a fault nobody thought of must fail its own job, in full view and
-        # with its traceback, and not the hundreds of jobs behind it.
-        error = error_of(type(fault).__name__, str(fault), traceback=traceback.format_exc() + _last_words(noise))
+    with UsageWatch(_kernel_pid, task.memory) as usage:
+        outcome = settle(task, lambda: _execute(task, noise), partial(_last_words, noise), engine=StandardEngine.name)
     _kernels.clear()
-    return Outcome(task.name, part, sha256, time.monotonic() - clock, started, now(), error)
+    error = outcome.error
+    if usage.exceeded and error is not None and error["name"] == KERNEL_DIED:
+        error = memory_error(task, {"cell": error["cell"], "cell_id": error["cell_id"]})
+    return replace(outcome, error=error, memory=usage.memory, cpu=usage.cpu)
+
+
+def _kernel_pid() -> int | None:
+    return getattr(_kernels[-1].provisioner, "pid", None) if _kernels else None
 
 
 def _execute(task: Task, noise: IO[bytes]) -> tuple[Any, dict[str, Any] | None]:
     """Run one notebook; return it, as far as it came, with what went wrong."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # unused here; its grammars cost 1.4 s
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    reached: list[Any] = []
-    error = None
-    try:
-        notebook = _run_notebook(task, reached)
-        if notebook.metadata.papermill.exception:  # papermill takes sys.exit(0) for success
-            error = error_of("SystemExit", "笔记本提前退出，后面的单元格没有运行", _last_cell(notebook))
-        reached[:] = [notebook]
-    except PapermillExecutionError as failure:
-        error = error_of(failure.ename, failure.evalue, failure.exec_count)
-    except CellTimeoutError:
-        error = error_of("超时", f"单元格运行超过 {task.timeout:g} 秒", _last_cell(reached[0]))
-    except DeadKernelError:
-        cell = _last_cell(reached[0]) if reached else None
-        error = error_of(
-            "内核中断", "内核意外退出，多半是内存不足或代码结束了进程", cell, traceback=_last_words(noise) or None
-        )
-    return (reached[0] if reached else None), error
+    return try_notebook(task, _run_notebook, partial(_last_words, noise))
 
 
 def _run_notebook(task: Task, reached: list[Any]) -> Any:
-    """Run one notebook; ``reached`` holds it from the first cell on, for papermill returns nothing of a dead kernel.
-
-    A kernel that does not come up is tried again: another process may have taken its port in between.
-    """
-    import nbformat
-    import papermill
-
-    _register_translator()
+    """Run one notebook. A kernel that does not come up is tried again: another process may have taken its port."""
     for tries in range(1, TRIES + 1):
         try:
-            return papermill.execute_notebook(
-                nbformat.reads(task.template, as_version=4),  # a path would be taken for a pattern: {…} in it fails
-                None,
-                parameters=task.parameters,
-                kernel_name="python3",
-                language="python",
-                cwd=task.cwd,
-                progress_bar=False,
-                log_output=False,
-                request_save_on_cell_execute=False,
-                autosave_cell_every=0,
-                start_timeout=START_TIMEOUT,
-                execution_timeout=math.ceil(task.timeout),
+            return run_papermill(
+                task,
+                reached,
                 kernel_manager_class=_kernel_manager_class(),
                 shutdown_kernel="immediate",  # a graceful end waits for the teardown of the whole numeric stack
-                record_timing=False,
-                on_notebook_start=lambda notebook: reached.append(notebook),
             )
         except RuntimeError:
             if reached or tries == TRIES:
                 raise
     raise AssertionError("unreachable")
-
-
-def _register_translator() -> None:
-    from papermill.translators import PythonTranslator, papermill_translators
-
-    class Readable(PythonTranslator):
-        """Papermill's own writes Chinese as \\uXXXX, which nobody can check in the finished notebook."""
-
-        @classmethod
-        def translate_escaped_str(cls, str_val: object) -> str:
-            return repr(str_val)
-
-    papermill_translators.register("python3", Readable)
 
 
 def _kernel_manager_class() -> type:
@@ -317,26 +269,6 @@ def _kernel_manager_class() -> type:
     return Kernel
 
 
-def _last_cell(notebook: Any) -> int | None:
-    """Number, as shown in ``In [ ]``, of the last code cell that was begun."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    begun = [n for n, cell in enumerate(code, 1) if cell.metadata.get("papermill", {}).get("start_time")]
-    return (code[begun[-1] - 1].execution_count or begun[-1]) if begun else None
-
-
 def _last_words(noise: IO[bytes]) -> str:
     noise.seek(0)
     return noise.read().decode("utf-8", "replace")[-4000:]
-
-
-def _write_part(task: Task, notebook: Any) -> tuple[str, str]:
-    import nbformat
-
-    make_portable(notebook, task.parameters, task.root)
-    data = nbformat.writes(notebook).encode("utf-8")
-    part = Path(task.output_folder) / f".{task.name}.{secrets.token_hex(4)}.part.ipynb"
-    with open(part, "xb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    return str(part), hashlib.sha256(data).hexdigest()

@@ -11,12 +11,12 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import check_choice
+from qbresearch.traces import note_file, note_listing, remembered
 
 CHINESE = "zh"
 LANGUAGES = (CHINESE, "en")
@@ -117,11 +117,14 @@ def joined(sentences: Iterable[str]) -> str:
     return ("" if _current.get() == CHINESE else " ").join(filter(None, sentences))
 
 
-@cache
+@remembered
 def catalogue(language: str) -> dict[str, str]:
     """All texts of a language by their Chinese text; a text that two topics translate differently is refused."""
     texts: dict[str, str] = {}
-    for path in sorted((Path(__file__).parent / language).glob("*.toml")):
+    folder = Path(__file__).parent / language
+    note_listing(folder)
+    for path in sorted(folder.glob("*.toml")):
+        note_file(path)
         for chinese, text in tomllib.loads(path.read_text(encoding="utf-8")).items():
             if texts.setdefault(chinese, text) != text:
                 raise ValueError(f"{path.name} translates {chinese!r} differently from another topic")

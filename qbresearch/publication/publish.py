@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from qbresearch.batches.planning import JobRecord, read_records
+from qbresearch.batches.ledger import JobRecord, Ledger
 from qbresearch.batches.grid import MANIFEST
 from qbresearch.batches.runner import lock_run, read_manifest
 from qbresearch.errors import InputError, check_choice
@@ -354,7 +354,7 @@ def _write_reports(
     progress: Progress,
 ) -> dict[str, Any]:
     """Prepare the run's reports and return the contents of ``published.json``."""
-    records = read_records(folder)
+    records = Ledger(folder).records()
     tasks = [
         _Task(
             notebooks=project.notebooks,

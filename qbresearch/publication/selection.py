@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 
-from qbresearch.batches.planning import JobRecord
+from qbresearch.batches.ledger import JobRecord
 from qbresearch.errors import InputError
 from qbresearch.language import CHINESE, current_language, say, speaking
 from qbresearch.provenance import json_sha256

@@ -12,6 +12,7 @@ from typing import Any
 
 from qbresearch.errors import CitationError
 from qbresearch.language import CHINESE, current_language, say
+from qbresearch.traces import note_file
 
 CITED = Path(__file__).parent.parent / "cited"
 STATUSES = ("law", "copy", "practice", "unverified")
@@ -71,7 +72,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         # Windows editors put a byte order mark in front, which TOML does not know.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise CitationError(
             "找不到文件", where=path.name, found="没有这个文件", expected="一个 TOML 文件", fix="检查文件名的拼写"
@@ -84,6 +85,8 @@ def read_toml(path: Path) -> dict[str, Any]:
             expected="UTF-8 编码的 TOML",
             fix="按提示的行列修改；代码类的值要加引号，如 \"010203\"",
         ) from None
+    note_file(path)
+    return data
 
 
 def check_keys(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import CitationError, check_choice
 from qbresearch.language import label_of
 from qbresearch.rules.citations import CITED, bilingual, check_keys, entries, read_toml
+from qbresearch.traces import remembered
 
 KINDS = ("code", "text", "choice", "year", "date", "count", "number")
 DATED = ("year", "date")
@@ -221,7 +221,7 @@ def list_tables() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in (CITED / "tables").glob("*.toml")))
 
 
-@cache
+@remembered
 def load_table(table_id: str) -> TableContract:
     """Load the column contract ``table_id`` that ships with the package.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import CitationError, check_choice
 from qbresearch.rules.citations import CITED, bilingual, check_keys, entries, read_toml
 from qbresearch.rules.columns import TableContract, list_tables, load_table
+from qbresearch.traces import remembered
 
 ROLES = ("student", "prior", "intangible", "composition")
 STUDENT_TABLE = "student"
@@ -160,7 +160,7 @@ def list_designs() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in (CITED / "designs").glob("*.toml")))
 
 
-@cache
+@remembered
 def load_design(design_id: str) -> LinkDesign:
     """Load the link design ``design_id`` that ships with the package.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,7 @@ from qbresearch.rules.evaluation_types import (
     limited,
 )
 from qbresearch.rules.standards import Source, list_standards, load_standard
+from qbresearch.traces import remembered
 
 __all__ = [
     "COMPARISONS", "ITEM_KINDS", "PARTS", "Choice", "Evaluation", "Evidence", "Group", "Item", "Option", "Part",
@@ -73,7 +73,7 @@ def evaluation_sha256(evaluation_id: str) -> str:
     return file_sha256(_path(evaluation_id))
 
 
-@cache
+@remembered
 def load_evaluation(evaluation_id: str, *, on: date) -> Evaluation:
     """Load an evaluation as in force on a day.
 

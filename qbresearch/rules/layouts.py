@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from qbresearch.rules.citations import (
     read_citation,
     read_toml,
 )
+from qbresearch.traces import remembered
 
 MEASURES = (
     "page_width", "page_height", "top", "bottom", "left", "right", "header", "footer", "lines", "characters",
@@ -101,7 +101,7 @@ def list_layouts() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (CITED / "layouts").glob("*.toml")))
 
 
-@cache
+@remembered
 def load_layout(layout_id: str) -> Layout:
     """A layout that ships with the package.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from qbresearch.errors import CitationError
@@ -19,6 +18,7 @@ from qbresearch.rules.standards import (
     latest_standard,
     list_standards,
 )
+from qbresearch.traces import remembered
 
 PATHS = ("requirement", "cap", "rule", "threshold", "indicator")
 """Kinds of paths: ``requirement:<id>``, ``cap:<statistic>:<stage>``, ``rule:<name>``, ``threshold:<indicator>:<stage>``
@@ -107,7 +107,7 @@ def known_codes(evaluation_id: str, *, where: str) -> KnownCodes:
     return _codes(evaluation_id)
 
 
-@cache
+@remembered
 def _codes(evaluation_id: str) -> KnownCodes:
     evaluation, standard = latest_evaluation(evaluation_id), latest_standard(evaluation_id)
     parts, items = tuple(part.id for part in evaluation.parts), evaluation.items

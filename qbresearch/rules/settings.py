@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +22,7 @@ from qbresearch.rules.citations import (
     read_toml,
     status_words,
 )
+from qbresearch.traces import remembered
 
 SETTINGS = (
     "difference_rate_limit", "smallest_cell", "oster_r_max", "fewest_groups_multilevel", "few_clusters", "significance",
@@ -43,7 +43,7 @@ class Setting:
     title_en: str
 
 
-@cache
+@remembered
 def load_settings() -> Mapping[str, Setting]:
     """The settings that ship with the package, by id.
 

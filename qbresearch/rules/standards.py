@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from qbresearch.rules.citations import (
     status_words,
 )
 from qbresearch.rules.columns import load_table
+from qbresearch.traces import remembered
 
 CV = "coefficient_of_variation"
 COMPOSITE_CV = "composite_coefficient_of_variation"
@@ -319,7 +319,7 @@ def standard_sha256(standard_id: str) -> str:
     return file_sha256(CITED / "standards" / f"{standard_id}.toml")
 
 
-@cache
+@remembered
 def load_standard(standard_id: str, *, on: date) -> Standard:
     """Load a standard as in force on a day.
 

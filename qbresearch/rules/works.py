@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from qbresearch.errors import CitationError, check_choice
 from qbresearch.rules.citations import CITED, check_keys, entries, read_toml
+from qbresearch.traces import note_listing, remembered
 
 WORK_LANGUAGES = ("zh", "en")
 _ALWAYS = ("key", "kind", "language", "title")
@@ -92,7 +92,7 @@ class Work:
 _TEXTS = (*_ALWAYS, *(f.name for f in fields(Work) if f.default == "" and f.name != "edition"))
 
 
-@cache
+@remembered
 def load_works() -> Mapping[str, Work]:
     """The works that ship with the package, by key.
 
@@ -101,6 +101,7 @@ def load_works() -> Mapping[str, Work]:
     CitationError
         A file breaks the form.
     """
+    note_listing(CITED / "references")
     return read_works(sorted((CITED / "references").glob("*.toml")))
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from qbresearch.batches.ledger import Ledger
 from qbresearch.cli import main
+from qbresearch.code_used import modules_of_notebook
 from qbresearch.provenance import file_sha256
 
 ROOT = Path(__file__).parents[2]
@@ -171,3 +175,50 @@ def test_every_number_of_the_manifest_can_be_followed_to_its_inputs(published):
         output = published / "reports" / "small" / f"{job['name']}.ipynb"
         assert file_sha256(output) == job["output_sha256"]
         assert str(published) not in output.read_text(encoding="utf-8")
+
+
+WATCH = """
+import importlib, json, pkgutil, sys
+import qbresearch
+for module in pkgutil.walk_packages(qbresearch.__path__, "qbresearch."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+cells = ["".join(c["source"]) for c in json.load(open(sys.argv[1], encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+files, space = set(), {}
+sys.setprofile(lambda frame, event, arg: files.add(frame.f_code.co_filename) if event == "call" else None)
+for cell in cells:
+    exec(cell, space)
+sys.setprofile(None)
+print("\\n".join(f for f in files if "qbresearch" in f))
+"""
+
+
+@pytest.mark.parametrize("notebook", ["20-resource-balance", "25-resource-attainment", "30-attainment", "95-prefecture"])
+def test_all_code_that_runs_is_code_the_notebook_is_known_to_use(published, notebook):
+    """Otherwise a change in it would leave an outdated result standing."""
+    job = next((published / "reports" / "small").glob(f"{notebook}--*.ipynb"))
+    ran = subprocess.run(
+        [sys.executable, "-c", WATCH, str(job)], cwd=published / "notebooks", capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    code = [c["source"] for c in json.loads(job.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+    known = {ROOT.joinpath(*m.split(".")) for m in modules_of_notebook("".join(source) for source in code)}
+    known = {p.with_suffix(".py") for p in known} | {p / "__init__.py" for p in known}
+    mechanics = {ROOT / "qbresearch" / name for name in ("__init__.py",)}
+    missed = {Path(path) for path in ran} - known - mechanics
+    assert len(ran) > 10
+    assert not missed
+
+
+def test_runs_say_all_they_have_read(published):
+    records = Ledger(published / "reports" / "small").records()
+    county = next(r for name, r in records.items() if name.startswith("30-attainment"))
+    assert {
+        "rows:demo-prefecture/990101",
+        "file:qbresearch/cited/standards/national-2017.toml",
+        "file:qbresearch/cited/evaluations/national-2017.toml",
+        "beside:demo-prefecture/990101",
+        "rows:demo-prefecture-survey/990101",
+    } <= set(county.reads)
+    planned = next(r for name, r in records.items() if name.startswith("35-plan-progress"))
+    assert "file:notebooks/plans/demo-template.toml" in planned.reads
+    assert not any(key.startswith("file:qbresearch/language/en") for key in planned.reads)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-import select
 import signal
-import subprocess
 import sys
-import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from running_batch import RunningBatch
 from tiny_batch import COUNTY, make_project, notebook_text, outputs_of, plan_of
 
+from qbresearch.batches.ledger import Ledger
+from qbresearch.batches.runner import read_manifest, run_batch
 from qbresearch.project import Project
 from qbresearch.provenance import file_sha256
-from qbresearch.batches.planning import read_records
-from qbresearch.batches.runner import read_manifest, run_batch
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 
@@ -34,7 +31,6 @@ county_code = ["990101", "990102"]
 stage = ["primary", "junior", "other"]
 """
 CELLS = ("total = sum(range(int(county_code)))", "print(county_code, stage)", "total, seed")
-MARK = "QB_TEST_RUN"
 
 
 @pytest.fixture(scope="module")
@@ -49,69 +45,14 @@ def make(root: Path) -> Project:
     return make_project(root, BATCH, county=notebook_text(COUNTY, *CELLS))
 
 
-class Running:
-    """A batch in a process, and a process group, of its own; ``mark`` finds whatever descends from it."""
-
-    def __init__(self, project: Project) -> None:
-        self.mark = f"{MARK}={uuid.uuid4().hex}"
-        name, value = self.mark.split("=")
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(project.root)],
-            env={**os.environ, name: value},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def wait_until(self, happened: Callable[[], bool], seconds: float) -> None:
-        """Return when something has happened, when the batch has ended, or after some seconds."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not happened():
-            try:
-                self.process.wait(timeout=0.01)
-            except subprocess.TimeoutExpired:
-                continue
-            return
-
-    def kill(self) -> bool:
-        """Kill the parent alone, without warning; workers and kernels must notice by themselves."""
-        self.process.kill()
-        self.process.wait()  # not communicate(): that would wait for whoever else holds the pipe
-        self.process.stderr.close()
-        return self.process.returncode == -signal.SIGKILL
-
-    def descendants(self) -> dict[int, str]:
-        """Command lines of all living processes that inherited the mark."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if self.mark.encode() in (folder / "environ").read_bytes():
-                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue  # it has ended, or is not ours
-        return found
-
-    def assert_all_gone(self) -> None:
-        deadline = time.monotonic() + 10
-        while (left := self.descendants()) and time.monotonic() < deadline:
-            wait_for_end(min(left), deadline - time.monotonic())
-        assert left == {}
-
-
-def wait_for_end(pid: int, seconds: float) -> None:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    select.select([descriptor], [], [], max(0.0, seconds))
-    os.close(descriptor)
+def run_of(project: Project) -> RunningBatch:
+    return RunningBatch([sys.executable, str(PROGRAM), str(project.root)])
 
 
 def assert_nothing_is_half_done(project: Project) -> None:
     """Whatever the moment: a record of success goes with its notebook, and the manifest is whole."""
     folder = project.reports / "demo"
-    for name, record in read_records(folder).items():
+    for name, record in Ledger(folder).records().items():
         assert record.status == "succeeded"
         assert file_sha256(folder / f"{name}.ipynb") == record.output_sha256
     if (folder / "manifest.json").exists():
@@ -120,7 +61,7 @@ def assert_nothing_is_half_done(project: Project) -> None:
 
 def finish(project: Project, peaceful) -> None:
     """Run the batch to its end and compare it with the undisturbed one."""
-    batch = Running(project)
+    batch = run_of(project)
     _, errors = batch.process.communicate(timeout=120)
     assert (batch.process.returncode, errors) == (0, "")
     batch.assert_all_gone()
@@ -134,7 +75,7 @@ def finish(project: Project, peaceful) -> None:
 
 
 def kill_at(project: Project, happened: Callable[[], bool], seconds: float) -> bool:
-    batch = Running(project)
+    batch = run_of(project)
     batch.wait_until(happened, seconds)
     was_killed = batch.kill()
     batch.assert_all_gone()
@@ -152,20 +93,20 @@ def test_killed_batch_ends_like_an_undisturbed_one(tmp_path, peaceful):
         "after two more results": (lambda: len(list(folder.glob("*.ipynb"))) >= 3, wait),
     }
     for name, (happened, later) in moments.items():
-        batch = Running(project)
+        batch = run_of(project)
         batch.wait_until(happened, 60)
-        batch.wait_until(lambda: False, later)
+        batch.wait(later)
         assert batch.kill(), f"the batch had ended before it could be killed {name}"
         batch.assert_all_gone()
         assert_nothing_is_half_done(project)
-    assert 0 < len(read_records(folder)) < 6
+    assert 0 < len(Ledger(folder).records()) < 6
     finish(project, peaceful)
 
 
 def test_workers_and_kernels_do_not_outlive_their_parent(tmp_path):
     endless = 'import pathlib\npathlib.Path("begun-" + county_code).touch()\nwhile True:\n    pass'
     project = make_project(tmp_path / "p", BATCH, county=notebook_text(COUNTY, endless))
-    batch = Running(project)
+    batch = run_of(project)
     batch.wait_until(lambda: any(project.notebooks.glob("begun-*")), 60)
     assert len(batch.descendants()) >= 4, "parent, two workers and a kernel at least"
     assert batch.kill()
@@ -185,7 +126,7 @@ def test_batch_killed_twenty_times_at_random_moments(tmp_path, peaceful):
 
 def test_interrupt_from_the_keyboard_ends_everything_quietly(tmp_path, peaceful):
     project = make(tmp_path / "p")
-    batch = Running(project)
+    batch = run_of(project)
     folder = project.reports / "demo"
     batch.wait_until(lambda: any(folder.glob("*.ipynb")), 60)
     os.killpg(batch.process.pid, signal.SIGINT)  # as a terminal does: to the whole group

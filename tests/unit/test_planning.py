@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +15,20 @@ from tiny_batch import (
     BATCH,
     COUNTY,
     FakeData,
-    FakeRules,
-    fake_rules,
     make_project,
     notebook_text,
     plan_of,
 )
 
-from qbresearch.errors import InputError
-from qbresearch.provenance import code_sha256, file_sha256, package_versions, write_json
+from qbresearch import code_used
 from qbresearch.batches import planning as batch_module
-from qbresearch.batches.planning import JobRecord, PlannedJob, plan_batch, read_records
 from qbresearch.batches.batchfile import Grid, batch_path, load_batch
 from qbresearch.batches.contract import Template, read_template
 from qbresearch.batches.grid import Draft, job_names
+from qbresearch.batches.ledger import LEDGER, JobRecord, Ledger
+from qbresearch.batches.planning import PlannedJob
+from qbresearch.errors import InputError
+from qbresearch.provenance import file_sha256, package_versions
 
 
 def refusal(project) -> str:
@@ -69,7 +71,7 @@ def test_all_years_of_a_whole_source(tmp_path):
     text = text.replace("[common]\nseed = 20240901\n", "")
     jobs = [p.job for p in plan_of(make_project(tmp_path / "p", text, county=notebook_text(contract))).jobs]
     assert [job.parameters["school_year"] for job in jobs] == [2022, 2023]
-    assert jobs[0].components["data"] == FakeData().slice_sha256("demo", None)
+    assert jobs[0].reads == {"rows:demo/": FakeData().answer("rows", "demo/")}
 
 
 def test_common_applies_only_where_it_is_declared(tmp_path):
@@ -78,7 +80,7 @@ def test_common_applies_only_where_it_is_declared(tmp_path):
     jobs = [planned.job for planned in plan_of(make_project(tmp_path / "p", text, **notebooks)).jobs]
     assert jobs[-1].name == "plain"
     assert jobs[-1].parameters == {"top": 5}
-    assert jobs[-1].components["data"] is None
+    assert jobs[-1].reads == {}
 
 
 def test_grid_value_wins_over_common_and_default(tmp_path):
@@ -309,7 +311,7 @@ values = st.one_of(st.text(max_size=200), st.integers(), st.booleans(), st.sampl
 
 @given(st.lists(st.tuples(values, values), max_size=12, unique_by=repr), st.sampled_from(["manifest", "20-x", "资源"]))
 def test_names_are_unique_safe_and_stable(pairs, notebook):
-    template = Template(notebook, "", "", {})
+    template = Template(notebook, "", "", {}, ())
     drafts = [Draft(Grid(0, notebook, {"a": 0, "b": 0}), template, {"a": a, "b": b}) for a, b in pairs]
     drafts.append(Draft(Grid(1, notebook, {}), template, {}))
     names = job_names(drafts)
@@ -330,22 +332,32 @@ def test_name_is_changed_only_where_it_must(tmp_path):
 # ---------------------------------------------------------------------------------------------- what must run
 
 
+READ = "file:notebooks/rules.toml"
+
+
 def pretend_to_run(project) -> None:
-    """Leave behind what a successful run of every job would leave."""
+    """Leave behind what a successful run of every job would leave; each has read a file of rules."""
     plan = plan_of(project)
     plan.folder.mkdir(parents=True, exist_ok=True)
+    rules = project.notebooks / "rules.toml"
+    if not rules.exists():
+        rules.write_text("limit = 1", encoding="utf-8")
+    ledger = Ledger(plan.folder)
+    ledger.prepare()
+    for sha256, modules in plan.modules.items():
+        ledger.keep_code(modules, sha256)
     for planned in plan.jobs:
-        write_json(plan.folder / f"{planned.job.name}.json", succeeded(planned, plan.folder).to_dict())
+        ledger.settle(succeeded(planned, plan.folder, {**planned.job.reads, READ: file_sha256(rules)}))
 
 
-def succeeded(planned: PlannedJob, folder: Path) -> JobRecord:
+def succeeded(planned: PlannedJob, folder: Path, reads: dict[str, str]) -> JobRecord:
     job, output = planned.job, folder / f"{planned.job.name}.ipynb"
     output.write_text(job.name, encoding="utf-8")
     return JobRecord(
         name=job.name,
         notebook=job.notebook,
         status="succeeded",
-        key=job.key,
+        key=job.key(reads),
         components=job.components,
         parameters=job.parameters,
         output_sha256=file_sha256(output),
@@ -353,6 +365,7 @@ def succeeded(planned: PlannedJob, folder: Path) -> JobRecord:
         started="",
         finished="",
         error=None,
+        reads=reads,
     )
 
 
@@ -361,7 +374,7 @@ def done(tmp_path):
     project = make_project(
         tmp_path / "p",
         BATCH + 'standard_id = "gb"\n',
-        county=notebook_text(COUNTY + 'standard_id: str = "gb"'),
+        county=notebook_text(COUNTY + 'standard_id: str = "gb"', "from qbresearch import figures\nprint(figures)"),
     )
     pretend_to_run(project)
     return project
@@ -369,6 +382,10 @@ def done(tmp_path):
 
 def reasons(plan) -> list[str]:
     return [planned.reason for planned in plan.jobs]
+
+
+def explanations(plan) -> list[str]:
+    return [planned.explanation for planned in plan.jobs]
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -393,12 +410,12 @@ def test_nothing_runs_when_nothing_changed(done):
 
 
 def test_changed_data_of_one_county_rerun_that_county(done):
-    assert reasons(plan_of(done, FakeData(changed=("990102",)))) == ["已是最新", "数据已变"]
+    assert explanations(plan_of(done, FakeData(changed=("990102",)))) == ["已是最新", "数据已变（demo 990102）"]
 
 
 def test_changed_parameter_reruns(done):
     edit(done.notebooks / "batches" / "demo.toml", "seed = 20240901", "seed = 2")
-    assert reasons(plan_of(done)) == ["参数或模板已变", "参数或模板已变"]
+    assert explanations(plan_of(done)) == ["参数已变（seed）", "参数已变（seed）"]
 
 
 def test_changed_template_reruns_only_its_own_jobs(done):
@@ -407,28 +424,52 @@ def test_changed_template_reruns_only_its_own_jobs(done):
     (done.notebooks / "plain.ipynb").write_text(notebook_text("a: int = 1"), encoding="utf-8")
     pretend_to_run(done)
     edit(done.notebooks / "county.ipynb", '\\"primary\\"', '\\"junior\\"')
-    assert reasons(plan_of(done)) == ["已是最新", "参数或模板已变", "参数或模板已变"]
+    assert reasons(plan_of(done)) == ["已是最新", "模板已变、参数已变", "模板已变、参数已变"]
 
 
-def test_changed_rules_rerun(done):
-    plan = plan_of(done, rules=lambda standard: fake_rules(standard) + "!")
-    assert reasons(plan) == ["标准已变", "标准已变"]
+def test_notebook_that_was_only_run_by_hand_is_the_same_notebook(done):
+    path = done.notebooks / "county.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"][0] |= {"execution_count": 7, "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}]}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert reasons(plan_of(done)) == ["已是最新", "已是最新"]
+    notebook["cells"][0]["metadata"]["tags"].append("remove-input")
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert reasons(plan_of(done)) == ["模板已变", "模板已变"]
 
 
-def test_changed_program_reruns(done):
-    assert reasons(plan_of(done, code="another program")) == ["程序已变", "程序已变"]
+def test_what_a_run_has_read_is_watched(done):
+    rules = done.notebooks / "rules.toml"
+    rules.write_text("limit = 2", encoding="utf-8")
+    assert explanations(plan_of(done)) == ["规则已变（notebooks/rules.toml）"] * 2
+    rules.unlink()
+    assert reasons(plan_of(done)) == ["规则已变", "规则已变"]
+    rules.write_text("limit = 1", encoding="utf-8")
+    assert reasons(plan_of(done)) == ["已是最新", "已是最新"]
+
+
+def test_only_code_that_the_notebook_uses_reruns_it(done, monkeypatch):
+    def pretend(changed: str) -> None:
+        real = code_used.module_checksums
+        altered = lambda modules: {m: s + "!" * (m == changed) for m, s in real(modules).items()}
+        monkeypatch.setattr(batch_module, "module_checksums", altered)
+
+    pretend("qbresearch.publication.html")
+    assert reasons(plan_of(done)) == ["已是最新", "已是最新"]
+    monkeypatch.undo()
+    # The whole package of figures is imported and none of them named.
+    pretend("qbresearch.exhibits.style")
+    assert explanations(plan_of(done)) == ["程序已变（exhibits/style.py）"] * 2
 
 
 def test_changed_package_reruns(done, monkeypatch):
-    monkeypatch.setattr(batch_module, "package_versions", lambda: {"pandas": "0"})
-    assert reasons(plan_of(done)) == ["程序已变", "程序已变"]
+    versions = package_versions()
+    monkeypatch.setattr(batch_module, "package_versions", lambda: versions | {"pandas": "0"})
+    assert explanations(plan_of(done)) == [f"软件包已变（pandas {versions['pandas']}→0）"] * 2
 
 
-def test_job_depends_on_the_program_and_the_packages(tmp_path):
-    project = make_project(tmp_path / "p")
-    batch = load_batch(project.notebooks / "batches" / "demo.toml")
-    components = plan_batch(batch, project, FakeData(), FakeRules()).jobs[0].job.components
-    assert (components["code"], components["packages"]) == (code_sha256(), package_versions())
+def test_job_depends_on_the_packages(tmp_path):
+    assert plan_of(make_project(tmp_path / "p")).jobs[0].job.components["packages"] == package_versions()
 
 
 LINKED = notebook_text('source_id: str\ncounty_code: str\ndesign_id: str', "county_code")
@@ -451,13 +492,6 @@ def planned(tmp_path, plan: str):
     return make_project(tmp_path / plan, PLANNED.format(plan), planned=text)
 
 
-def test_a_job_with_a_plan_depends_on_the_tables_beside_the_schools(tmp_path):
-    project = planned(tmp_path, "plan")
-    alone, beside = (plan_of(project, FakeData(held_beside=held)).jobs[0].job.key for held in ((), ("other",)))
-    changed = plan_of(project, FakeData(held_beside=("other",), changed=("990101",))).jobs[0].job.key
-    assert len({alone, beside, changed}) == 3
-
-
 def test_an_unknown_plan_is_named_with_its_line(tmp_path):
     with pytest.raises(InputError, match="规划 nothing：没有这个规划"):
         plan_of(planned(tmp_path, "nothing"))
@@ -465,16 +499,6 @@ def test_an_unknown_plan_is_named_with_its_line(tmp_path):
 
 def linked(tmp_path, design: str):
     return make_project(tmp_path / design, LINKED_BATCH.format(design), link=LINKED)
-
-
-def test_a_job_with_a_link_design_depends_on_the_sources_of_the_design(tmp_path):
-    class Other(FakeData):
-        def slice_sha256(self, source_id, county_code):
-            return "new" if source_id == "other" else super().slice_sha256(source_id, county_code)
-
-    project = linked(tmp_path, "linked")
-    before, after = (plan_of(project, data).jobs[0].job.components["data"] for data in (FakeData(), Other()))
-    assert before != after
 
 
 def test_an_unknown_design_and_one_whose_source_is_not_built_are_refused(tmp_path):
@@ -486,13 +510,12 @@ def test_an_unknown_design_and_one_whose_source_is_not_built_are_refused(tmp_pat
 
 def test_several_changes_are_all_named(done):
     edit(done.notebooks / "batches" / "demo.toml", "seed = 20240901", "seed = 2")
-    assert reasons(plan_of(done, FakeData(changed=("990101",)))) == ["参数或模板已变、数据已变", "参数或模板已变"]
+    assert reasons(plan_of(done, FakeData(changed=("990101",)))) == ["参数已变、数据已变", "参数已变"]
 
 
 def test_failed_job_runs_again(done):
     plan = plan_of(done)
-    record = replace(plan.jobs[0].record, status="failed")
-    write_json(plan.folder / f"{record.name}.json", record.to_dict())
+    Ledger(plan.folder).settle(replace(plan.jobs[0].record, status="failed"))
     assert reasons(plan_of(done)) == ["上次失败", "已是最新"]
 
 
@@ -503,12 +526,11 @@ def test_lost_or_altered_output_runs_again(done):
     assert reasons(plan_of(done)) == ["输出缺失或被改动", "输出缺失或被改动"]
 
 
-def test_unreadable_record_runs_again(done):
-    folder, names = plan_of(done).folder, [p.job.name for p in plan_of(done).jobs]
-    (folder / f"{names[0]}.json").write_text("{", encoding="utf-8")
-    (folder / f"{names[1]}.json").write_text('{"schema": "qbresearch.job/1", "name": 3}', encoding="utf-8")
-    (folder / "published.json").write_text('{"reports": []}', encoding="utf-8")
-    assert read_records(folder) == {}
+def test_record_of_another_form_is_passed_over(done):
+    folder = plan_of(done).folder
+    with closing(sqlite3.connect(folder / LEDGER)) as database, database:
+        database.execute("UPDATE jobs SET record = json_set(record, '$.unknown', 1)")
+    assert Ledger(folder).records() == {}
     assert reasons(plan_of(done)) == ["新任务", "新任务"]
 
 
@@ -525,7 +547,7 @@ def test_order_of_grids_does_not_change_keys(tmp_path):
     )
     head = 'id = "demo"\ntitle = "试"\n'
     keys = [
-        {p.job.name: p.job.key for p in plan_of(make_project(tmp_path / name, head + body)).jobs}
+        {p.job.name: p.job.key(p.job.reads) for p in plan_of(make_project(tmp_path / name, head + body)).jobs}
         for name, body in (("a", first + second), ("b", second + first))
     ]
     assert keys[0] == keys[1]
@@ -534,14 +556,14 @@ def test_order_of_grids_does_not_change_keys(tmp_path):
 def test_only_holds_the_others_back(done):
     edit(done.notebooks / "batches" / "demo.toml", "seed = 20240901", "seed = 2")
     plan = plan_of(done).only("990102")
-    assert [(p.action, p.reason) for p in plan.jobs] == [("held", "本次未选"), ("run", "参数或模板已变")]
+    assert [(p.action, p.reason) for p in plan.jobs] == [("held", "本次未选"), ("run", "参数已变")]
     with pytest.raises(InputError, match="没有名称含此文字的任务"):
         plan_of(done).only("nowhere")
 
 
 def test_plan_as_table_and_as_data(done):
     plan = plan_of(done)
-    assert list(plan.tidy().columns) == ["name", "notebook", "action", "reason"]
+    assert list(plan.tidy().columns) == ["name", "notebook", "action", "reason", "details"]
     assert len(plan.tidy()) == 2
     assert json.loads(json.dumps(plan.to_dict()))["jobs"][0]["action"] == "current"
 
@@ -550,9 +572,9 @@ def test_checksum_of_a_slice_is_asked_for_once(tmp_path):
     asked = []
 
     class Counting(FakeData):
-        def slice_sha256(self, source_id, county_code):
-            asked.append(county_code)
-            return super().slice_sha256(source_id, county_code)
+        def answer(self, kind, name):
+            asked.append(name)
+            return super().answer(kind, name)
 
     plan_of(make_project(tmp_path / "p", BATCH + 'stage = ["primary", "junior"]\n'), Counting())
-    assert sorted(asked) == ["990101", "990102"]
+    assert sorted(asked) == ["demo/990101", "demo/990102"]

@@ -16,7 +16,7 @@ from nbformat import writes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sample_document import small_png
 
-from qbresearch.batches.planning import RECORD_SCHEMA
+from qbresearch.batches.ledger import JobRecord, Ledger
 from qbresearch.batches.runner import MANIFEST_SCHEMA
 from qbresearch.errors import InputError
 from qbresearch.exhibits.blocks import (
@@ -84,10 +84,15 @@ class Run:
         return job
 
     def record(self, job: Job, **changes: Any) -> None:
-        """Write the job's record."""
+        """Enter the job in the ledger."""
         values = {key: value for key, value in job.items() if key != "inputs"}
-        values |= {"schema": RECORD_SCHEMA, "components": {}, "started": "", "finished": "", "error": None} | changes
-        (self.folder / f"{job['name']}.json").write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+        values |= {"components": {}, "started": "", "finished": "", "error": None} | changes
+        self.ledger.prepare()
+        self.ledger.settle(JobRecord(**values))
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.folder)
 
     def save(self) -> None:
         """Write the manifest."""
@@ -147,7 +152,7 @@ def disagree_on_the_checksum(run: Run, job: Job) -> str:
 
 
 def lose_the_record(run: Run, job: Job) -> str:
-    (run.folder / f"{job['name']}.json").unlink()
+    run.ledger.forget([job["name"]])
     return "缺少运行记录"
 
 

@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ from tiny_batch import (
 )
 
 from qbresearch.batches import runner
-from qbresearch.batches.planning import read_records
+from qbresearch.batches.ledger import Ledger
 from qbresearch.batches.runner import read_manifest, run_batch
 from qbresearch.engines import standard
 from qbresearch.engines.portable import make_portable
@@ -59,9 +61,40 @@ while kind == "hangs":
 ONE = 'id = "demo"\ntitle = "试"\n[[grid]]\nnotebook = "{name}"\n[grid.parameters]\n'
 
 
-def no_worker(tasks, workers):
+@dataclass(frozen=True)
+class FakeEngine:
+    """Stands for the choice of an engine; ``run`` is a generator over the tasks."""
+
+    run: Callable[..., Iterator[Outcome]]
+    name: str = "fake"
+
+
+def serve(monkeypatch, run) -> None:
+    monkeypatch.setattr(runner, "choose_engine", lambda asked: FakeEngine(run))
+
+
+def no_worker(tasks, workers, on_start):
     assert not tasks
     yield from ()
+
+
+@dataclass
+class Diary:
+    """A watcher that writes down what it is told."""
+
+    entries: list[tuple] = field(default_factory=list)
+
+    def begun(self, total, workers):
+        self.entries.append(("begun", total, workers))
+
+    def started(self, worker, job):
+        self.entries.append(("started", job.name))
+
+    def ended(self, record, worker):
+        self.entries.append(("ended", record.name))
+
+    def finished(self):
+        self.entries.append(("finished",))
 
 
 def run(project: Project, data: FakeData | None = None, only: str = "", **options):
@@ -83,9 +116,8 @@ def edit(path: Path, old: str, new: str) -> None:
 def finished(tmp_path_factory):
     """A batch of two jobs that was run once; not to be changed."""
     project = make_project(tmp_path_factory.mktemp("good") / "项目 {x}", GOOD_BATCH, county=GOOD_NOTEBOOK)
-    calls = []
-    result = run(project, progress=lambda done, total, record: calls.append((done, total, record.name)))
-    return project, result, calls
+    diary = Diary()
+    return project, run(project, watch=diary), diary.entries
 
 
 @pytest.fixture
@@ -108,21 +140,24 @@ def troubled(tmp_path_factory):
 
 
 def test_every_job_leaves_notebook_record_and_manifest_that_agree(finished):
-    project, result, calls = finished
+    project, result, told = finished
     folder = project.reports / "demo"
     assert (result.succeeded, result.failed, result.skipped, result.held) == (2, 0, 0, 0)
-    assert [(done, total) for done, total, _ in calls] == [(1, 2), (2, 2)]
-    records, manifest = read_records(folder), read_manifest(folder)
+    assert (told[0], told[-1]) == (("begun", 2, 2), ("finished",))
+    ended = {entry[1] for entry in told if entry[0] == "ended"}
+    assert ended == {entry[1] for entry in told if entry[0] == "started"}
+    records, manifest = Ledger(folder).records(), read_manifest(folder)
     assert manifest["state"] == "finished"
     assert manifest["batch_file"] == "notebooks/batches/demo.toml"
-    assert {job["name"] for job in manifest["jobs"]} == set(records) == {name for _, _, name in calls}
+    assert {job["name"] for job in manifest["jobs"]} == set(records) == ended
     for job in manifest["jobs"]:
         record = records[job["name"]]
         assert job["status"] == record.status == "succeeded"
         assert job["key"] == record.key
         assert job["output_sha256"] == record.output_sha256 == sha256(folder / f"{record.name}.ipynb")
-        assert job["inputs"]["template"] == sha256(project.notebooks / "county.ipynb")
-        assert job["inputs"]["data"] == FakeData().slice_sha256("demo", job["parameters"]["county_code"])
+        assert job["inputs"]["template"] == record.components["template"]
+        rows = f"demo/{job['parameters']['county_code']}"
+        assert job["inputs"][f"rows:{rows}"] == FakeData().answer("rows", rows)
 
 
 def test_parameters_reach_the_notebook_as_they_are(finished):
@@ -131,17 +166,17 @@ def test_parameters_reach_the_notebook_as_they_are(finished):
         text = "".join(notebook["cells"][2]["outputs"][0]["text"])
         assert text.splitlines()[0] == f"{county} 20240901 {PLACE} 1 notebooks"
         assert "甲县" in "".join(notebook["cells"][1]["source"])
-        assert notebook["metadata"]["papermill"] == {"parameters": read_records_of(finished, name).parameters}
+        assert notebook["metadata"]["papermill"] == {"parameters": record_of(finished, name).parameters}
 
 
-def read_records_of(finished, name):
-    return read_records(finished[0].reports / "demo")[name]
+def record_of(finished, name):
+    return Ledger(finished[0].reports / "demo").records()[name]
 
 
 def test_results_hold_no_path_of_this_machine(finished):
     project = finished[0]
     for path in (project.reports / "demo").glob("*.*"):
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8", "replace")  # the ledger is no text
         assert str(project.root) not in text
         assert sys.prefix not in text
         assert "ipykernel_" not in text
@@ -155,7 +190,7 @@ def test_nothing_hidden_is_left_behind(finished):
 
 
 def test_second_run_starts_no_notebook(done, monkeypatch):
-    monkeypatch.setattr(runner, "run_tasks", no_worker)
+    serve(monkeypatch, no_worker)
     result = run(done)
     assert (result.succeeded, result.failed, result.skipped) == (0, 0, 2)
     assert {job["status"] for job in read_manifest(done.reports / "demo")["jobs"]} == {"succeeded"}
@@ -181,8 +216,9 @@ def test_changed_data_rerun_one_county_and_the_manifest_follows(done):
     result = run(done, data)
     assert [record.parameters["county_code"] for record in result.records] == ["990102"]
     assert [planned.action for planned in plan_of(done, data).jobs] == ["current", "current"]
-    inputs = [job["inputs"]["data"] for job in read_manifest(done.reports / "demo")["jobs"]]
-    assert inputs == [data.slice_sha256("demo", county) for county in ("990101", "990102")]
+    rows = [f"demo/{county}" for county in ("990101", "990102")]
+    jobs = read_manifest(done.reports / "demo")["jobs"]
+    assert [job["inputs"][f"rows:{r}"] for job, r in zip(jobs, rows, strict=True)] == [data.answer("rows", r) for r in rows]
 
 
 def test_planned_text_is_run_even_if_the_file_changes_meanwhile(done):
@@ -191,7 +227,7 @@ def test_planned_text_is_run_even_if_the_file_changes_meanwhile(done):
     run_batch(plan, workers=1)
     text = (done.reports / "demo" / f"{plan.jobs[1].job.name}.ipynb").read_text(encoding="utf-8")
     assert '"990102 20240901' in text
-    assert [p.reason for p in plan_of(done, FakeData(changed=("990102",))).jobs] == ["参数或模板已变"] * 2
+    assert [p.reason for p in plan_of(done, FakeData(changed=("990102",))).jobs] == ["模板已变"] * 2
 
 
 def test_job_that_fails_now_takes_its_older_result_away(done):
@@ -203,7 +239,7 @@ def test_job_that_fails_now_takes_its_older_result_away(done):
     assert "ModuleNotFoundError" in result.summary()
     assert not (folder / f"{first}.ipynb").exists()
     assert (folder / "failed" / f"{first}.ipynb").is_file()
-    assert read_records(folder)[first].output_sha256 is None
+    assert Ledger(folder).records()[first].output_sha256 is None
     assert [job["status"] for job in read_manifest(folder)["jobs"]] == ["failed", "pending"]
 
 
@@ -232,7 +268,7 @@ def test_failures_do_not_stop_the_others(troubled):
 )
 def test_failure_is_told_with_name_message_and_cell(troubled, kind, name, message):
     project, result = troubled
-    record = read_records(project.reports / "demo")[f"trouble--{kind}"]
+    record = Ledger(project.reports / "demo").records()[f"trouble--{kind}"]
     assert (record.status, record.output_sha256) == ("failed", None)
     assert (record.error["name"], record.error["cell"]) == (name, 4)
     assert message in record.error["message"]
@@ -242,7 +278,7 @@ def test_failure_is_told_with_name_message_and_cell(troubled, kind, name, messag
 
 
 def test_last_words_of_a_dead_kernel_are_kept(troubled):
-    record = read_records(troubled[0].reports / "demo")["trouble--dies"]
+    record = Ledger(troubled[0].reports / "demo").records()["trouble--dies"]
     assert "最后一句" in record.error["traceback"]
 
 
@@ -340,7 +376,7 @@ def test_second_batch_on_the_same_folder_is_refused(done, monkeypatch):
     plan = plan_of(done)
     with FileLock(plan.folder / ".lock"), pytest.raises(InputError, match="这一批正在运行"):
         run_batch(plan, workers=1)
-    monkeypatch.setattr(runner, "run_tasks", no_worker)
+    serve(monkeypatch, no_worker)
     assert run_batch(plan, workers=1).skipped == 2
 
 
@@ -356,7 +392,7 @@ def open_elsewhere(monkeypatch, is_open):
     monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: (refuse(path), unlink(path, missing_ok))[1])
 
 
-def finished_tasks(tasks, workers):
+def finished_tasks(tasks, workers, on_start):
     """Every task succeeds at once, without a worker."""
     for task in tasks:
         part = Path(task.output_folder) / f".{task.name}.0.part.ipynb"
@@ -371,11 +407,11 @@ def test_result_open_in_another_program_fails_its_job_and_no_other(done, monkeyp
     (folder / "failed" / f"{second}.ipynb").write_text("old failure", encoding="utf-8")
     held = {folder / f"{first}.ipynb", folder / "failed" / f"{first}.ipynb", folder / "failed" / f"{second}.ipynb"}
     open_elsewhere(monkeypatch, held.__contains__)
-    monkeypatch.setattr(runner, "run_tasks", finished_tasks)
+    serve(monkeypatch, finished_tasks)
     result = run(done, changed)
     assert [record.status for record in result.records] == ["failed", "succeeded"]
     assert "请关闭正在使用它的程序" in result.summary()
-    assert read_records(folder)[first].output_sha256 is None
+    assert Ledger(folder).records()[first].output_sha256 is None
     manifest = read_manifest(folder)
     assert (manifest["state"], [job["status"] for job in manifest["jobs"]]) == ("finished", ["failed", "succeeded"])
     assert list(folder.glob(".*.part*")) == []
@@ -388,17 +424,17 @@ def test_leftovers_open_in_another_program_do_not_stop_a_run(done, monkeypatch):
     (folder / ".x.part.ipynb").write_text("{}", encoding="utf-8")
     with monkeypatch.context() as patched:
         open_elsewhere(patched, lambda path: path.name in (f"{gone}.ipynb", ".x.part.ipynb"))
-        patched.setattr(runner, "run_tasks", no_worker)
+        serve(patched, no_worker)
         assert run(done).skipped == 1
     assert plan_of(done).orphans == (gone,)
-    monkeypatch.setattr(runner, "run_tasks", no_worker)
+    serve(monkeypatch, no_worker)
     run(done)
     assert not list(folder.glob(f"{gone}*"))
     assert not (folder / ".x.part.ipynb").exists()
 
 
 def test_results_of_jobs_no_longer_in_the_grid_are_removed_and_nothing_else(done, monkeypatch):
-    monkeypatch.setattr(runner, "run_tasks", no_worker)
+    serve(monkeypatch, no_worker)
     folder, gone = done.reports / "demo", plan_of(done).jobs[0].job.name
     for name in ("mine.ipynb", "published.json", "index.html", ".x.abc.part.ipynb", ".manifest.json.abc.part"):
         (folder / name).write_text("{}", encoding="utf-8")
@@ -408,8 +444,8 @@ def test_results_of_jobs_no_longer_in_the_grid_are_removed_and_nothing_else(done
     kept = plan_of(done).jobs[0].job.name
     assert left == {
         ".lock",
+        "ledger.sqlite",
         "manifest.json",
-        f"{kept}.json",
         f"{kept}.ipynb",
         "mine.ipynb",
         "published.json",
@@ -421,11 +457,15 @@ def test_results_of_jobs_no_longer_in_the_grid_are_removed_and_nothing_else(done
 def test_interrupted_run_keeps_what_is_done_and_goes_on_from_there(tmp_path, monkeypatch):
     project = make_project(tmp_path / "p")
 
-    def interrupt(done, total, record):
-        raise KeyboardInterrupt
+    class Impatient(Diary):
+        def ended(self, record, worker):
+            super().ended(record, worker)
+            raise KeyboardInterrupt
 
+    diary = Impatient()
     with pytest.raises(KeyboardInterrupt) as caught:
-        run(project, progress=interrupt)
+        run(project, watch=diary)
+    assert diary.entries[-1] == ("finished",)
     assert caught.traceback  # held, as a caller may hold it: that must not keep the workers alive
     assert multiprocessing.active_children() == []
     folder = project.reports / "demo"
@@ -437,7 +477,7 @@ def test_interrupted_run_keeps_what_is_done_and_goes_on_from_there(tmp_path, mon
     assert sorted(p.action for p in plan_of(project).jobs) == ["current", "run"]
 
 
-@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": -1}, {"timeout": 0}])
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": -1}, {"timeout": 0}, {"memory": 0}])
 def test_refuses_options_that_are_not_positive(done, options):
     with pytest.raises(InputError, match="不是正数"):
         run_batch(plan_of(done), **options)

@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from qbresearch.batches import planning as batch_module
 from qbresearch.batches.batchfile import load_batch
 from qbresearch.batches.planning import BatchPlan, plan_batch
 from qbresearch.batches.runner import run_batch
@@ -51,7 +49,6 @@ class FakeData:
         default_factory=lambda: {"demo": {"990101": (2022, 2023), "990102": (2022,)}, "other": {"880101": (2022,)}}
     )
     changed: tuple[str, ...] = ()
-    held_beside: tuple[str, ...] = ()
 
     def sources(self) -> tuple[str, ...]:
         return tuple(self.held)
@@ -62,20 +59,19 @@ class FakeData:
     def years(self, source_id: str, county_code: str) -> tuple[int, ...]:
         return self.held[source_id][county_code]
 
-    def slice_sha256(self, source_id: str, county_code: str | None) -> str:
-        is_changed = county_code in self.changed or (county_code is None and bool(self.changed))
+    def answer(self, kind: str, name: str) -> str | None:
+        source_id, _, county_code = name.partition("/")
+        if kind != "rows" or source_id not in self.held:
+            return None
+        is_changed = county_code in self.changed or (not county_code and bool(self.changed))
         return text_sha256(f"{source_id} {county_code} {'new' if is_changed else 'old'}")
 
-    def beside(self, source_id: str, county_code: str | None) -> tuple[str, ...]:
-        return self.held_beside
 
-
-def fake_rules(standard_id: str) -> str:
+def fake_rules(standard_id: str) -> None:
     if standard_id not in ("gb", "db"):
         raise InputError(
             "没有这个标准", where="standards", found=standard_id, expected="gb 或 db", fix="是不是想写 gb？"
         )
-    return text_sha256(standard_id)
 
 
 def fake_designs(design_id: str) -> tuple[str, ...]:
@@ -86,19 +82,18 @@ def fake_designs(design_id: str) -> tuple[str, ...]:
     return {"linked": ("other",), "unbuilt": ("nowhere",)}[design_id]
 
 
-def fake_plans(plan_id: str) -> str:
+def fake_plans(plan_id: str) -> None:
     if plan_id != "plan":
         raise InputError("没有这个规划", where="plans", found=plan_id, expected="plan", fix="是不是想写 plan？")
-    return text_sha256(plan_id)
 
 
 @dataclass(frozen=True)
 class FakeRules:
     """A RuleIndex made of functions."""
 
-    standard_sha256: Callable[[str], str] = fake_rules
+    check_standard: Callable[[str], None] = fake_rules
     design_sources: Callable[[str], tuple[str, ...]] = fake_designs
-    plan_sha256: Callable[[str], str] = fake_plans
+    check_plan: Callable[[str], None] = fake_plans
 
 
 def notebook_text(parameters: str | None, *cells: str, tags: tuple[str, ...] = ("parameters",)) -> str:
@@ -124,17 +119,10 @@ def make_project(root: Path, batch: str = BATCH, **notebooks: str) -> Project:
     return project
 
 
-def plan_of(
-    project: Project,
-    data: FakeData | None = None,
-    *,
-    rules: Callable[[str], str] = fake_rules,
-    code: str = "this program",
-) -> BatchPlan:
-    """The plan of a project's batch; ``code`` stands for the program's checksum, lest editing it disturb a test."""
+def plan_of(project: Project, data: FakeData | None = None) -> BatchPlan:
+    """The plan of a project's batch."""
     batch = load_batch(project.notebooks / "batches" / "demo.toml")
-    with patch.object(batch_module, "code_sha256", lambda: code):
-        return plan_batch(batch, project, data or FakeData(), FakeRules(rules))
+    return plan_batch(batch, project, data or FakeData(), FakeRules())
 
 
 def outputs_of(folder: Path) -> dict[str, Any]:
