@@ -44,11 +44,11 @@ from qbresearch.rules.evaluation_types import (
     limited,
 )
 from qbresearch.rules.standards import Source, list_standards, load_standard
-from qbresearch.traces import remembered
+from qbresearch.traces import note_listing, remembered
 
 __all__ = [
     "COMPARISONS", "ITEM_KINDS", "PARTS", "Choice", "Evaluation", "Evidence", "Group", "Item", "Option", "Part",
-    "Requirement", "Scheme", "Step", "check_evaluations", "evaluation_sha256", "has_evaluation", "latest_evaluation",
+    "Requirement", "Scheme", "Step", "check_evaluations", "has_evaluation", "latest_evaluation",
     "limited", "list_evaluations", "load_evaluation", "read_evaluation",
 ]  # fmt: skip
 
@@ -65,12 +65,8 @@ def list_evaluations() -> tuple[str, ...]:
 
 def has_evaluation(standard_id: str) -> bool:
     """Whether a standard has a whole evaluation, or only its resource part."""
+    note_listing(CITED / "evaluations")
     return standard_id in list_evaluations()
-
-
-def evaluation_sha256(evaluation_id: str) -> str:
-    """SHA-256 of an evaluation's file."""
-    return file_sha256(_path(evaluation_id))
 
 
 @remembered

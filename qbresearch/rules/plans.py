@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from qbresearch.errors import CitationError, InputError, check_choice
-from qbresearch.provenance import file_sha256, json_sha256
 from qbresearch.rules.citations import (
     CITED,
     bilingual,
@@ -61,7 +60,7 @@ from qbresearch.rules.plan_types import (
 __all__ = [
     "LEVELS", "Beside", "BesideValue", "Blank", "Commitment", "Condition", "EvidenceName", "Fact", "Mention", "Month",
     "Phase", "Plan", "PlanUse", "PlannedCounty", "PlannedSchool", "Recommendation", "Remark", "Section", "Stage", "Target", "Task", "list_plans",
-    "load_plan", "plan_sha256", "read_plan",
+    "load_plan", "read_plan",
 ]  # fmt: skip
 REQUIRED = ("plan", "id", "label", "source_id", "simulated", "note")
 OPTIONAL = ("county_code", "signed", "fill", "school", "county", "options", "beside")
@@ -109,15 +108,6 @@ def load_plan(plan_id: str, *folders: Path) -> PlanUse:
         county_codes={c.name: c.code for c in plan.counties if c.code}, note="", signed=None, label_zh=plan.label_zh,
         label_en=plan.label_en, options=plan.options,
     )  # fmt: skip
-
-
-def plan_sha256(plan_id: str, *folders: Path) -> str:
-    """SHA-256 of a plan's file; of a use, that over the checksums of its own file and of the plan's."""
-    files = _files(folders)
-    path, data = _found(plan_id, files)
-    if "plan" not in data:
-        return file_sha256(path)
-    return json_sha256([file_sha256(path), file_sha256(_plan_of(path, data, files))])
 
 
 def _files(folders: tuple[Path, ...]) -> dict[str, Path]:

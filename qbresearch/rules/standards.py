@@ -313,12 +313,6 @@ def list_standards() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in (CITED / "standards").glob("*.toml")))
 
 
-def standard_sha256(standard_id: str) -> str:
-    """SHA-256 of a standard's file."""
-    check_choice(standard_id, list_standards(), name="标准", where="qbresearch/cited/standards")
-    return file_sha256(CITED / "standards" / f"{standard_id}.toml")
-
-
 @remembered
 def load_standard(standard_id: str, *, on: date) -> Standard:
     """Load a standard as in force on a day.

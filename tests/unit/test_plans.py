@@ -15,8 +15,9 @@ from qbresearch.language import label_of, speaking
 from qbresearch.provenance import file_sha256
 from qbresearch.rules.citations import CITED
 from qbresearch.rules.plan_texts import check_share, parse_month, printed
-from qbresearch.rules.plans import Month, list_plans, load_plan, plan_sha256, read_plan
+from qbresearch.rules.plans import Month, list_plans, load_plan, read_plan
 from qbresearch.rules.rule_index import RuleIndex
+from qbresearch.traces import READS, collected
 
 SHIPPED = ("guzhen-2025", "longzihu-2024", "qinxian-2021", "x-county-2026", "xinganmeng-2025")
 DEMO = ("demo-guzhen", "demo-longzihu", "demo-qinxian", "demo-template", "demo-xinganmeng")
@@ -259,7 +260,6 @@ def test_a_faulty_file_disables_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     used(tmp_path)
     (tmp_path / "broken.toml").write_text("plan = own\n", encoding="utf-8")
     assert load_plan("use", tmp_path).id == "use" and load_plan("own", tmp_path).id == "own"
-    assert plan_sha256("use", tmp_path)
     with pytest.raises(InputError, match="是不是想写 own"):
         used(tmp_path, old='"own"', new='"owm"')
     used(tmp_path)
@@ -270,12 +270,12 @@ def test_a_faulty_file_disables_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     assert lines["broken"].endswith("读不进来：文件不是合格的 TOML（broken.toml）") and "套用 own" in lines["use"]
 
 
-def test_a_checksum_for_a_batch_is_that_of_a_sound_use(tmp_path: Path) -> None:
+def test_a_batch_refuses_a_use_that_is_not_sound(tmp_path: Path) -> None:
     used(tmp_path)
-    assert RuleIndex(tmp_path).plan_sha256("use") == plan_sha256("use", tmp_path)
+    RuleIndex(tmp_path).check_plan("use")
     (tmp_path / "use.toml").write_text(USE + "[fill]\nback = 25", encoding="utf-8")
     with pytest.raises(InputError, match="没有这个空格"):
-        RuleIndex(tmp_path).plan_sha256("use")
+        RuleIndex(tmp_path).check_plan("use")
 
 
 def test_a_use_of_a_use_is_refused(tmp_path: Path) -> None:
@@ -291,16 +291,18 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         list_plans(tmp_path)
 
 
-def test_the_checksum_of_a_use_follows_its_plan(tmp_path: Path) -> None:
-    used(tmp_path)
-    before = plan_sha256("use", tmp_path), plan_sha256("own", tmp_path)
-    assert before[1] == file_sha256(tmp_path / "own.toml")
-    own(tmp_path, "Own plan", "Our plan")
-    after = plan_sha256("use", tmp_path), plan_sha256("own", tmp_path)
-    assert before[0] != after[0] and before[1] != after[1]
-
-
-# --- what ships -----------------------------------------------------------------------------------------------------
+def test_a_run_with_a_use_has_read_the_use_and_its_plan_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("data/raw", "notebooks/plans"):
+        (tmp_path / folder).mkdir(parents=True)
+    plans = tmp_path / "notebooks" / "plans"
+    used(plans)
+    (plans / "other.toml").write_text(PLAN.replace('"own"', '"other"'), encoding="utf-8")
+    monkeypatch.setenv(READS, str(tmp_path / "reads"))
+    load_plan("use", plans)
+    own_files = {key for key in collected(tmp_path / "reads") if key.startswith("file:notebooks/")}
+    assert own_files == {"file:notebooks/plans/use.toml", "file:notebooks/plans/own.toml"}
 
 
 def test_all_plans_and_uses_can_be_loaded() -> None:
