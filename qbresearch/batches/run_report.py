@@ -219,11 +219,11 @@ def _failed_job(batch: str, entry: HistoryEntry, record: JobRecord | None, names
         name=entry.name,
         notebook=entry.notebook,
         county=names.get(code, code),
-        year=int(year) if year else None,
+        year=year if isinstance(year, int) else None,
         cell=entry.error["cell"],
         message=first_line(entry.error),
         command=open_command(batch, entry.name),
-        later=record.run if record and record.run > entry.run and record.status == SUCCEEDED else None,
+        later=record.run if record and record.status == SUCCEEDED else None,
     )
 
 

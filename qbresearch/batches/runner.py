@@ -30,6 +30,7 @@ from qbresearch.batches.ledger import (
 )
 from qbresearch.batches.planning import BatchPlan, Job, PlannedJob
 from qbresearch.engines.choice import Choice, choose_engine
+from qbresearch.engines.cluster.engine import ClusterEngine
 from qbresearch.engines.task import Outcome, Task, error_of, now
 from qbresearch.errors import InputError
 from qbresearch.provenance import code_sha256, package_versions, write_json
@@ -110,7 +111,7 @@ def _failure_line(folder: Path, record: JobRecord) -> str:
 
 def run_batch(
     plan: BatchPlan, *, workers: int = 2, timeout: float = 600.0, memory: int | None = None, engine: str = "auto",
-    watch: Watcher | None = None,
+    scheduler: str | None = None, watch: Watcher | None = None,
 ) -> BatchResult:
     """Run what a plan says must run, each job in a process of its own, several at a time.
 
@@ -129,6 +130,9 @@ def run_batch(
         Bytes one job may use; by default as much as there is.
     engine : {"auto", "warm", "standard"}
         How notebooks are run, see :func:`qbresearch.engines.choice.choose_engine`.
+    scheduler : str, optional
+        Address of a dask.distributed scheduler whose workers run the notebooks, ``tcp://host:8786``; how many run at a
+        time is then for the cluster to say.
     watch : Watcher, optional
         Is told what happens.
 
@@ -136,7 +140,8 @@ def run_batch(
     ------
     InputError
         Another run is working in the same folder; ``workers``, ``timeout`` or ``memory`` is not positive; there is no
-        such engine here; the disk is full or the folder cannot be written: what is done so far stands.
+        such engine here; the scheduler cannot be reached, or its workers are of another version; the disk is full or
+        the folder cannot be written. What is done so far stands.
     KeyboardInterrupt
         The user stopped the run; workers and kernels are gone and the records written so far stand.
     """
@@ -145,7 +150,8 @@ def run_batch(
     _check_positive(1 if memory is None else memory, "每个任务的内存上限")
     plan.folder.mkdir(parents=True, exist_ok=True)
     with lock_run(plan.folder, "运行"):
-        return _Run(plan, choose_engine(engine), watch).execute(workers, timeout, memory)
+        serving = ClusterEngine(scheduler, engine) if scheduler else choose_engine(engine)
+        return _Run(plan, serving, watch).execute(workers, timeout, memory)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -214,8 +220,8 @@ def lock_run(folder: Path, action: str) -> Iterator[None]:
 class _Run:
     """One run, from the first manifest to the last; the lock is held all the while."""
 
-    def __init__(self, plan: BatchPlan, choice: Choice, watch: Watcher | None) -> None:
-        self._plan, self._folder, self._choice, self._watch = plan, plan.folder, choice, watch
+    def __init__(self, plan: BatchPlan, engine: Choice | ClusterEngine, watch: Watcher | None) -> None:
+        self._plan, self._folder, self._engine, self._watch = plan, plan.folder, engine, watch
         self._ledger = Ledger(plan.folder)
         self._jobs = {planned.job.name: planned.job for planned in plan.jobs if planned.action == "run"}
         self._records: dict[str, JobRecord] = {}
@@ -232,7 +238,7 @@ class _Run:
         state = INTERRUPTED
         try:
             tasks = [self._task(job, timeout, memory) for job in self._jobs.values()]
-            with closing(self._choice.run(tasks, workers, self._note_start)) as outcomes:  # ends before the tidying
+            with closing(self._engine.run(tasks, workers, self._note_start)) as outcomes:  # ends before the tidying
                 for outcome in outcomes:
                     if outcome.name not in self._records:
                         self._settle(outcome)
@@ -248,7 +254,7 @@ class _Run:
         for sha256 in {str(job.components["code"]) for job in self._jobs.values()}:
             self._ledger.keep_code(self._plan.modules[sha256], sha256)
         self._number = self._ledger.begin(
-            engine=self._choice.name, workers=workers, jobs=len(self._jobs), skipped=actions.count("current"),
+            engine=self._engine.name, workers=workers, jobs=len(self._jobs), skipped=actions.count("current"),
             held=actions.count("held"),
         )
         self._write_manifest(RUNNING)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from qbresearch.cli.parser import add_verb
 from qbresearch.cli.terminal import plain, print_frame
 from qbresearch.errors import EXIT_DONE, InputError, check_choice
-from qbresearch.exhibits.style import verdict_words
-from qbresearch.language import label_of
 from qbresearch.project import find_project
 
 if TYPE_CHECKING:
@@ -63,6 +61,7 @@ def _assess_county(arguments: argparse.Namespace) -> int:
     from qbresearch.cli.county import counties_of, county_sources, find_county
     from qbresearch.exhibits import sentences
     from qbresearch.exhibits.text_tree import text_tree
+    from qbresearch.language import label_of
     from qbresearch.studies.evaluation import open_evaluation
     from qbresearch.studies.plans import follow_plan
     from qbresearch.studies.study import open_study
@@ -100,6 +99,8 @@ def _assess_county(arguments: argparse.Namespace) -> int:
 
 def _print_options(evaluated: EvaluationStudy) -> None:
     """The reading used wherever documents disagree, a line each, with what the others would make of the item."""
+    from qbresearch.exhibits.style import verdict_words
+
     print("\n采用的口径：")
     words = verdict_words()
     for (item, label), rows in evaluated.options().groupby(["item", "label"], sort=False):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from qbresearch.cli.assessing import add_assess
 from qbresearch.cli.files import check_folder, check_new
 from qbresearch.cli.listings import SHOWN
+from qbresearch.cli.opening import add_open
 from qbresearch.cli.parser import (
     EPILOG,
     ChineseFormatter,
@@ -97,7 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--project", type=Path, metavar="文件夹", help="项目文件夹；默认从当前文件夹向上寻找")
     verbs = parser.add_subparsers(dest="name", required=True, metavar="命令", title="命令")
     for add in (
-        _add_template, _add_verify, _add_build, add_assess, add_run, add_publish, add_report, _add_show, _add_doctor,
+        _add_template, _add_verify, _add_build, add_assess, add_run, add_open, add_publish, add_report, _add_show,
+        _add_doctor,
     ):
         add(verbs)
     return parser
@@ -140,19 +142,21 @@ def _add_build(verbs: Any) -> None:
 
 def _add_show(verbs: Any) -> None:
     parser = add_verb(
-        verbs, "show", _show, "列出标准、督导评估条目、规划、列约定、关联设计、设定、数据、笔记本或批次",
+        verbs, "show", _show, "列出标准、督导评估条目、规划、列约定、关联设计、设定、数据、笔记本、批次或各次运行",
         "列出可用的内容；给出名称时列出它的细目：每个数的单位、条款、原句、出处和状态。\n\n"
         "例：qbresearch show standards national-2017\n    qbresearch show evaluations national-2017\n"
-        "    qbresearch show plans x-county-2026\n    qbresearch show sources",
+        "    qbresearch show plans x-county-2026\n    qbresearch show sources\n"
+        "    qbresearch show runs demo        各次运行，以及最近一次的用时与失败原因\n"
+        "    qbresearch show runs demo/3      第 3 次运行",
     )
     parser.add_argument("what", choices=tuple(SHOWN), metavar="内容", help="、".join(SHOWN))
-    parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称；笔记本与批次没有细目，只核对有没有")
+    parser.add_argument("name", nargs="?", metavar="名称", help="其中一个的名称；笔记本与批次没有细目，只核对有没有；runs 后面写批次或 批次/第几次")
 
 
 def _add_doctor(verbs: Any) -> None:
     parser = add_verb(
         verbs, "doctor", _doctor, "检查本机缺不缺什么，说明怎样补上",
-        "检查 Python 与软件包、项目文件夹、笔记本内核、字体、PDF 与 Word 的生成、文字编码、磁盘与内存，\n"
+        "检查 Python 与软件包、项目文件夹、笔记本内核与运行引擎、字体、PDF 与 Word 的生成、文字编码、磁盘与内存，\n"
         "每项试用一次，说明看到什么、怎样补上。缺少必需的东西时退出码为 2。\n\n"
         "例：qbresearch doctor\n    qbresearch doctor --json",
     )

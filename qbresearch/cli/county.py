@@ -13,7 +13,12 @@ from typing import Any
 from qbresearch.batches.batchfile import Batch, Grid
 from qbresearch.errors import InputError, check_choice
 from qbresearch.language import CHINESE
-from qbresearch.processed.store import ProcessedTable, load_processed
+from qbresearch.processed.store import (
+    ProcessedTable,
+    list_counties,
+    load_processed,
+    school_years,
+)
 from qbresearch.project import Project
 from qbresearch.provenance import json_sha256
 from qbresearch.raw.sources import list_sources, open_source
@@ -73,8 +78,8 @@ def counties_of(project: Project, sources: Iterable[str]) -> list[CountyData]:
     found = []
     for source in sources:
         table = load_processed(project, source)
-        names, years = table.county_names(), table.provenance.years
-        found += [CountyData(source, code, names.get(code, code), tuple(years[code]), table) for code in years]
+        names, held = table.county_names(), list_counties(project, table.provenance)
+        found += [CountyData(source, code, names.get(code, code), school_years(held[code]), table) for code in held]
     return found
 
 

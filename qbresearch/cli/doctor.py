@@ -6,6 +6,7 @@ Nothing here prints. A check finds one fact, says what it found, and where somet
 from __future__ import annotations
 
 import io
+import json
 import locale
 import os
 import re
@@ -19,12 +20,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from qbresearch.engines.task import Task
 from qbresearch.errors import InputError, system_refusal
 from qbresearch.language import CHINESE
 from qbresearch.project import Project, find_project
 from qbresearch.provenance import PACKAGE
+
+if TYPE_CHECKING:
+    from qbresearch.engines.choice import Choice
 
 GOOD, WARNING, MISSING = "good", "warning", "missing"
 MARKS = {GOOD: "✓", WARNING: "！", MISSING: "✗"}
@@ -33,6 +38,7 @@ KERNEL_SECONDS = 60
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2 * 1024**3, 200 * 1024**2
 MEMORY_OF_A_WORKER = 600 * 1024**2
 _PROBE = "import qbresearch"
+_RUN_SECONDS = 60
 _FORMULA = r"CV=\frac{1}{\bar{X}}\sqrt{\sum_{i=1}^{n}\frac{P_i}{P}(X_i-\bar{X})^2}"
 _SENTENCE = "鄠邑区、浉河区、猇亭区"
 
@@ -78,7 +84,7 @@ def run_checks(start: Path | None = None) -> tuple[Check, ...]:
     """
     project, found = check_project(start)
     checks = [check_python(), *check_packages(), found]
-    checks += [check() for check in (check_kernel, check_fonts, check_pdf, check_word, check_formulas, check_console)]
+    checks += [check() for check in (check_kernel, check_engine, check_fonts, check_pdf, check_word, check_formulas, check_console)]
     checks += [check_space(project.root if project else Path.cwd()), check_machine(), check_viewers(), check_unneeded()]
     return tuple(checks)
 
@@ -210,6 +216,35 @@ def _start_kernel() -> str:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+def check_engine() -> Check:
+    """How notebooks are run here and why; the warm engine is started once and runs a notebook of one cell."""
+    from qbresearch.engines.choice import ENVIRONMENT_NAME, choose_engine
+
+    name = "运行引擎"
+    try:
+        choice = choose_engine("auto")
+    except InputError as error:
+        return Check(name, MISSING, f"{error.where}：{error.problem}，看到 {error.found}", error.fix)
+    if choice.name != "warm":  # its kernel has been looked at by itself
+        return Check(name, GOOD, f"{choice.name}（{choice.reason}）")
+    failure = _run_once(choice)
+    if failure:
+        fix = f"先用标准引擎：qbresearch run 批次 --engine standard，或设置环境变量 {ENVIRONMENT_NAME}=standard"
+        return Check(name, MISSING, f"{choice.name} 不能用：{failure}", fix)
+    return Check(name, GOOD, f"{choice.name}（{choice.reason}），试运行成功")
+
+
+def _run_once(choice: Choice) -> str:
+    """Run a notebook of one cell; why that did not work, if it did not."""
+    cell = {"cell_type": "code", "id": "probe", "metadata": {}, "source": _PROBE, "outputs": [], "execution_count": None}
+    kernel = {"name": KERNEL, "display_name": KERNEL, "language": "python"}
+    notebook = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    with tempfile.TemporaryDirectory() as folder:
+        task = Task("probe", json.dumps(notebook), {}, output_folder=folder, cwd=folder, root=folder, timeout=_RUN_SECONDS)
+        (outcome,) = choice.run([task], 1)
+    return "" if outcome.error is None else f"{outcome.error['name']}：{outcome.error['message']}"
 
 
 # what reports are made with

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from qbresearch.cli.runs import show_runs
 from qbresearch.cli.terminal import print_frame
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import find_project
@@ -141,7 +142,12 @@ def show_works(arguments: argparse.Namespace) -> None:
 
 
 def show_sources(arguments: argparse.Namespace) -> None:
-    from qbresearch.processed.store import read_provenance, why_outdated
+    from qbresearch.processed.store import (
+        list_counties,
+        read_provenance,
+        school_years,
+        why_outdated,
+    )
     from qbresearch.raw.sources import kind_words, list_sources, open_source
 
     project = find_project(arguments.project)
@@ -152,8 +158,8 @@ def show_sources(arguments: argparse.Namespace) -> None:
             state += f"，但已过期（{changed}）"
         print(f"{source_id:18} {kind_words()[source.kind]}；{source.title}；{state}")
         if arguments.name and built:
-            for code, years in built.years.items():
-                print(f"    {code}：{'、'.join(map(str, years))}")
+            for code, county in list_counties(project, built).items():
+                print(f"    {code}：{'、'.join(map(str, school_years(county)))}")
 
 
 def show_files(folder: str, pattern: str, what: str) -> Any:
@@ -179,4 +185,5 @@ SHOWN = {
     "sources": show_sources,
     "notebooks": show_files(".", "*.ipynb", "笔记本"),
     "batches": show_files("batches", "*.toml", "批次"),
+    "runs": show_runs,
 }

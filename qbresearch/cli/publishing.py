@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,16 @@ from qbresearch.errors import EXIT_DONE, EXIT_RUNS_FAILED, InputError, check_cho
 from qbresearch.project import Project, find_project
 
 if TYPE_CHECKING:
-    from qbresearch.batches.planning import BatchPlan
     from qbresearch.batches.batchfile import Batch
+    from qbresearch.batches.planning import BatchPlan
+    from qbresearch.batches.run_report import RunReport
     from qbresearch.batches.runner import BatchResult
     from qbresearch.publication.publish import Publication, PublishedReport
 
 FORMAT_HELP = "docx（Word）、pdf、html（网页）"
 PRESET_HELP = "Word 与 PDF 的版式：academic 学术报告，gongwen 报送（公文版式）；默认 academic"
 PROCESSORS = os.cpu_count() or 1
+_MEBIBYTE = 1024**2
 
 
 # --- run ---------------------------------------------------------------------------------------------------------
@@ -34,7 +37,8 @@ def add_run(verbs: Any) -> None:
     parser = add_verb(
         verbs, "run", _run, "批量运行笔记本",
         "按 notebooks/batches 中的批次文件，用 papermill 批量运行笔记本。运行前检查全部参数与数据；\n"
-        "一个失败不影响其他；中断后再次运行会接着做；没有变化的不重做。\n\n"
+        "一个失败不影响其他；中断后再次运行会接着做；没有变化的不重做。\n"
+        "做过的各次运行见 qbresearch show runs，失败的笔记本用 qbresearch open 打开。\n\n"
         "例：qbresearch run demo\n    qbresearch run demo --explain",
     )
     parser.add_argument("batch", metavar="批次", help="批次名（notebooks/batches/批次.toml）")
@@ -42,6 +46,14 @@ def add_run(verbs: Any) -> None:
     parser.add_argument("--only", metavar="文字", help="只运行名称含此文字的任务")
     _add_workers(parser, "同时运行几个")
     _add_timeout(parser)
+    parser.add_argument("--memory", type=float, metavar="MB", help="一个任务最多占用多少内存，超过的按失败处理；默认不限")
+    parser.add_argument(
+        "--engine", default="auto", metavar="引擎",
+        help="auto 本机能用的最快的一种，warm 从预热好的进程分出，standard 每个笔记本一个内核；默认 auto",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="地址", help="交给 dask 调度器的各台机器运行，如 tcp://192.168.1.5:8786，见 docs/cluster.zh-CN.md"
+    )
 
 
 def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
@@ -59,11 +71,19 @@ def _run(arguments: argparse.Namespace) -> int:
     print(plan.summary())
     if arguments.explain:
         for planned in plan.jobs:
-            print(f"  {'运行' if planned.action == 'run' else '不运行'}  {planned.job.name}：{planned.reason}")
+            print(f"  {'运行' if planned.action == 'run' else '不运行'}  {planned.job.name}：{planned.explanation}")
         return EXIT_DONE
-    result = _run_plan(plan, arguments)
-    print(result.summary())
+    memory = None if arguments.memory is None else round(arguments.memory * _MEBIBYTE)
+    result = _run_plan(plan, arguments, memory=memory, engine=arguments.engine, scheduler=arguments.scheduler)
+    print(_report_of(plan, result).summary())
     return EXIT_RUNS_FAILED if result.failed else EXIT_DONE
+
+
+def _report_of(plan: BatchPlan, result: BatchResult) -> RunReport:
+    from qbresearch.batches.ledger import Ledger
+    from qbresearch.batches.run_report import report_run
+
+    return report_run(Ledger(plan.folder), result.run)
 
 
 def _plan_named(project: Project, name: str) -> BatchPlan:
@@ -80,16 +100,17 @@ def _plan(project: Project, batch: Batch) -> BatchPlan:
     return plan_batch(batch, project, DataIndex(project), RuleIndex(project.plans))
 
 
-def _run_plan(plan: BatchPlan, arguments: argparse.Namespace) -> BatchResult:
-    from tqdm import tqdm
-
+def _run_plan(plan: BatchPlan, arguments: argparse.Namespace, **options: Any) -> BatchResult:
     from qbresearch.batches.runner import run_batch
+    from qbresearch.cli.watching import watch_jobs
 
-    total = sum(planned.action == "run" for planned in plan.jobs)
-    with tqdm(total=total, desc="运行", unit="个", disable=total == 0, ncols=80) as bar:
-        return run_batch(
-            plan, workers=arguments.workers, timeout=arguments.timeout, progress=lambda done, n, record: bar.update(1)
-        )
+    to_run = [planned for planned in plan.jobs if planned.action == "run"]
+    earlier = defaultdict(list)
+    for planned in plan.jobs:
+        if planned.record is not None and planned.record.error is None:
+            earlier[planned.job.notebook].append(planned.record.seconds)
+    with watch_jobs([planned.job for planned in to_run], title=f"运行 {plan.batch.id}", earlier=earlier) as watch:
+        return run_batch(plan, workers=arguments.workers, timeout=arguments.timeout, watch=watch, **options)
 
 
 # --- publish -----------------------------------------------------------------------------------------------------

@@ -11,11 +11,14 @@ import zipfile
 from collections import namedtuple
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import pytest
 
 from qbresearch.cli import command as cli
 from qbresearch.cli import doctor
+from qbresearch.engines import choice as engine_choice
 from qbresearch.errors import EXIT_DONE, EXIT_INPUT
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -133,6 +136,50 @@ def test_a_kernel_of_another_environment_is_found_out(monkeypatch):
     monkeypatch.setattr(doctor, "_PROBE", "import no_such_package")
     check = doctor.check_kernel()
     assert check.state == "missing" and "no_such_package" in check.found and "--sys-prefix" in check.fix
+
+
+class _Choice:
+    """An engine whose run of the probe ends with this error."""
+
+    def __init__(self, name, error=None):
+        self.name, self.reason, self.error, self.tasks = name, "因为", error, []
+
+    def run(self, tasks, workers):
+        self.tasks += tasks
+        yield SimpleNamespace(error=self.error)
+
+
+@pytest.mark.parametrize(("error", "state", "words"), [
+    (None, "good", "warm（因为），试运行成功"),
+    ({"name": "内核中断", "message": "分不出进程"}, "missing", "warm 不能用：内核中断：分不出进程"),
+])
+def test_the_warm_engine_is_tried_with_a_notebook_of_one_cell(monkeypatch, error, state, words):
+    choice = _Choice("warm", error)
+    monkeypatch.setattr(engine_choice, "choose_engine", lambda asked: choice)
+    check = doctor.check_engine()
+    assert (check.state, check.found) == (state, words)
+    assert ("QBRESEARCH_ENGINE=standard" in check.fix) == (state == "missing")
+    notebook = nbformat.reads(choice.tasks[0].template, as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.source for cell in notebook.cells] == ["import qbresearch"]
+
+
+def test_where_kernels_serve_the_reason_is_told_and_nothing_is_started_twice(monkeypatch):
+    choice = _Choice("standard")
+    monkeypatch.setattr(engine_choice, "choose_engine", lambda asked: choice)
+    check = doctor.check_engine()
+    assert (check.state, check.found, choice.tasks) == ("good", "standard（因为）", [])
+
+
+def test_an_engine_that_there_is_not_is_missing_with_the_fix(monkeypatch):
+    monkeypatch.setenv(engine_choice.ENVIRONMENT_NAME, "wram")
+    check = doctor.check_engine()
+    assert check.state == "missing" and "wram" in check.found and "warm" in check.fix
+
+
+@pytest.mark.slow
+def test_the_engine_that_serves_here_works():
+    assert doctor.check_engine().state == "good"
 
 
 # what reports are made with
@@ -281,6 +328,7 @@ def test_a_machine_can_read_the_checks(few, capsys):
 
 def test_all_checks_run_outside_a_project_too(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "check_kernel", lambda: doctor.Check("笔记本内核", doctor.GOOD, ""))
+    monkeypatch.setattr(doctor, "check_engine", lambda: doctor.Check("运行引擎", doctor.GOOD, ""))
     checks = doctor.run_checks(tmp_path)
     names = [check.name for check in checks]
     assert len(names) == len(set(names)) >= 12
