@@ -7,7 +7,7 @@ from typing import Any
 
 from qbresearch.exhibits.blocks import TableBlock
 from qbresearch.exhibits.tables import ABSENT
-from qbresearch.language import listed, say
+from qbresearch.language import clauses, listed, say
 from qbresearch.publication.model import Appendix, Exhibit, Paragraph, Section, Text
 
 
@@ -59,7 +59,22 @@ def _table(id: str, caption: str, heads: Sequence[str], rows: Iterable[Sequence[
 
 
 def _facts(sections: Sequence[Section]) -> list[tuple[str, str, str]]:
-    return _gathered((s, s.opening.facts if s.opening else ()) for s in sections)
+    return _gathered((s, _with_checksums(s.opening.facts) if s.opening else ()) for s in sections)
+
+
+def _with_checksums(facts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The facts with each checksum in the row of the data it belongs to, which stand before it."""
+    said: list[tuple[str, str]] = []
+    data = None
+    for label, value in facts:
+        if label == say("数据校验") and data is not None:
+            said[data] = (said[data][0], clauses((said[data][1], value)))
+            data = None
+            continue
+        if label == say("数据"):
+            data = len(said)
+        said.append((label, value))
+    return said
 
 
 def _parameters(sections: Sequence[Section], stages: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -69,9 +69,10 @@ VERDICTS = ("not_met", "undecided", "met")
 STAGE_KEYS = (
     "stage", "stage_label", "county_name", "prefecture", "school_year", "standard_label", "verdict", "schools",
     "schools_met", "largest_cv", "largest_cv_label", "cv_over_cap", "indicators", "rule_unverified", "row", "counter",
+    "entries", "entries_met", "entries_not_met", "entries_undecided",
 )
-RESOURCES, CROSS_COUNTY = "resources", "cross-county"
-WHOLE_REPORTS = ("plan-progress", "county-research-report", "prefecture")
+RESOURCES, CROSS_COUNTY, FORM = "resources", "cross-county", "county-research-report"
+WHOLE_REPORTS = ("plan-progress", FORM, "prefecture")
 """Kinds of which one notebook is the whole report: its highest headings are the report's sections."""
 HIDDEN_TAG = "remove-cell"
 LANGUAGE_TAG = "lang-"
@@ -93,7 +94,7 @@ def topics() -> dict[str, str]:
         "resource-quality-link": say("学校资源配置与学业成绩关联研究"),
         "attainment": say("义务教育优质均衡达标情况研究"),
         "plan-progress": say("义务教育优质均衡规划进展研究"),
-        "county-research-report": say("关于县域义务教育优质均衡发展的研究报告"),
+        FORM: say("县域义务教育优质均衡发展研究报告"),
         "prefecture": say("市域义务教育优质均衡推进研究报告"),
     }
 
@@ -107,7 +108,7 @@ def kind_labels() -> dict[str, str]:
         "resource-quality-link": say("资源与质量的关联"),
         "attainment": say("达标情况"),
         "plan-progress": say("规划进展"),
-        "county-research-report": say("县域研究报告"),
+        FORM: say("县域研究报告"),
         "prefecture": say("市域推进"),
     }
 
@@ -119,7 +120,7 @@ def _keywords(kind: str) -> tuple[str, ...]:
         "quality-monitoring": (say("义务教育质量监测"), say("校际差异率"), say("组内相关系数"), say("多层模型")),
         "resource-quality-link": (say("资源配置"), say("学业质量"), say("多层模型"), say("稳健性检验")),
         "plan-progress": (say("义务教育"), say("优质均衡"), say("规划"), say("进展监测")),
-        "county-research-report": (say("义务教育"), say("优质均衡"), say("督导评估"), say("县域研究")),
+        FORM: (say("义务教育"), say("优质均衡"), say("督导评估"), say("县域研究")),
         "prefecture": (say("义务教育"), say("优质均衡"), say("市域推进"), say("进展监测")),
     }
     return known.get(kind, ())
@@ -173,6 +174,7 @@ def build_document(
     code_sha256: str = "",
     edition: str = DEFAULT_EDITION,
     cover: Mapping[str, Any] = MappingProxyType({}),
+    run_title: str = "",
 ) -> Document:
     """Assemble the parts of one report, in the order of :func:`section_order`, into a document in their language.
 
@@ -190,6 +192,8 @@ def build_document(
         Edition of GB/T 7714 that references of a Chinese report are written by; other languages take ``LATIN_EDITION``.
     cover : mapping
         ``authors``, ``institution`` and ``date`` for the title page, as far as they are known.
+    run_title : str
+        What the batch is called, in Chinese; reports in other languages name it by ``run_id``.
 
     Raises
     ------
@@ -198,8 +202,10 @@ def build_document(
         block, or a text holds a character that the fonts cannot draw.
     """
     ordered = sorted(parts, key=lambda part: section_order(part.job))
-    with speaking(report_language(ordered[0].job)):
-        document = _document(ordered, run_id, packages, code_sha256, edition, cover)
+    language = report_language(ordered[0].job)
+    with speaking(language):
+        run = (run_id, run_title if run_title and language == CHINESE else run_id)
+        document = _document(ordered, run, packages, code_sha256, edition, cover)
     for place, text in texts_of(document):
         check_drawable(text, where=f"报告《{document.title}》{place}")
     return document
@@ -207,7 +213,7 @@ def build_document(
 
 def _document(
     parts: Sequence[Part],
-    run_id: str,
+    run: tuple[str, str],
     packages: Mapping[str, str],
     code_sha256: str,
     edition: str,
@@ -226,17 +232,19 @@ def _document(
     years = {str(section.job["parameters"].get("school_year", "")) for section in sections}
     school_year = years.pop() if len(years) == 1 else ""
     about = _topic(kind, shown, stages)
+    plan = _fact(shown, say("所用规划")) if kind != FORM else ""  # the form of a report is no plan that a county follows
     return Document(
         kind=kind,
         language=report_language(shown[0].job),
-        title=_title(county_name, county_code, school_year_label(school_year), about),
+        title=_title(kind, county_name, county_code, school_year_label(school_year), about),
         topic=about,
+        plan=plan,
         subtitle=_subtitle(stages),
-        cover=_cover(county_name, county_code, school_year, shown, run_id, cover),
+        cover=_cover(county_name, county_code, school_year, shown, plan, run[1], cover),
         authors=tuple(cover.get("authors", ())),
         made=max((datetime.fromisoformat(part.finished) for part in parts if part.finished), default=EARLIEST),
         keywords=_keywords(kind),
-        run_id=run_id,
+        run_id=run[0],
         county_code=county_code,
         county_name=county_name,
         school_year=school_year,
@@ -244,19 +252,21 @@ def _document(
         sections=sections,
         stages=stages,
         works=tuple(Work(number, work_anchor(number), text) for number, _, text in numbering.citations.entries()),
-        appendix=build_appendix(sections, _stage_names(shown), packages, code_sha256, run_id),
+        appendix=build_appendix(sections, _stage_names(shown), packages, code_sha256, run[0]),
     )
 
 
 # the title page
 
 
-def _title(county_name: str, county_code: str, year: str, about: str) -> str:
+def _title(kind: str, county_name: str, county_code: str, year: str, about: str) -> str:
     if not county_code:
         return say("{year}{topic}", year=year, topic=about) if year else about
     subject = county_name or say("县（代码 {code}）", code=county_code)
     # A name in Latin letters is set off from the year that follows it; a Chinese one is not.
     gap = " " if subject[-1].isascii() and subject[-1].isalnum() else ""
+    if kind == FORM and year:
+        return say("{county}{gap}{topic}（{year}）", county=subject, gap=gap, topic=about, year=year)
     return say("{county}{gap}{year}{topic}", county=subject, gap=gap, year=year, topic=about)
 
 
@@ -265,7 +275,8 @@ def _cover(
     county_code: str,
     school_year: str,
     sections: Sequence[Section],
-    run_id: str,
+    plan: str,
+    batch: str,
     given: Mapping[str, Any],
 ) -> tuple[tuple[str, str], ...]:
     named = county_name if county_name == county_code else say("{name}（{code}）", name=county_name, code=county_code)
@@ -279,9 +290,15 @@ def _cover(
         (say("学年"), school_year_label(school_year)),
         (say("数据来源"), listed(filter(None, sources))),
         (say("标准"), listed(filter(None, standards))),
-        (say("批次"), run_id),
+        (say("所用规划"), plan),
+        (say("批次"), batch),
     )
     return tuple((label, value) for label, value in pairs if value)
+
+
+def _fact(sections: Iterable[Section], label: str) -> str:
+    """What the first opening block that states it says about this."""
+    return next((value for s in sections if s.opening for name, value in s.opening.facts if name == label), "")
 
 
 def _county_name(sections: Iterable[Section]) -> str:

@@ -46,6 +46,7 @@ from qbresearch.publication.model import (
 )
 from qbresearch.publication.wording import (
     TONE_MARKS,
+    entries_words,
     largest_words,
     note_lead,
     schools_words,
@@ -108,6 +109,7 @@ def page_environment() -> jinja2.Environment:
         "head_rows": head_rows,
         "schools_words": schools_words,
         "stage_heading": stage_heading,
+        "entries_words": entries_words,
         "largest_words": largest_words,
         "note_lead": note_lead,
         "source_line": source_line,

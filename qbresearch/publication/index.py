@@ -23,12 +23,14 @@ from qbresearch.language import CHINESE, speaking
 from qbresearch.language.pinyin import search_key
 from qbresearch.publication.document import VERDICTS as GRAVEST_FIRST
 from qbresearch.publication.document import kind_labels, stage_labels
-from qbresearch.publication.wording import CV_DECIMALS, school_year_label
+from qbresearch.publication.wording import CV_DECIMALS, WHOLE, school_year_label
 
 TEMPLATES = Path(__file__).parent / "templates"
 FORMATS = {"html": "网页", "pdf": "PDF", "docx": "Word"}  # in the order in which a name links to one of them
 VERDICTS = {"met": ("✓", "达标"), "not_met": ("×", "未达标"), "undecided": ("？", "无法判定")}
 LANGUAGES = {CHINESE: "中文", "en": "英文（English）"}
+OTHER = "other"
+"""Name of the cell for resources of stages that have no column of their own."""
 
 Row = dict[str, Any]
 
@@ -57,10 +59,13 @@ def _render(runs: Sequence[Mapping[str, Any]], *, run: Mapping[str, Any] | None)
     with speaking(CHINESE):
         kinds, stages = kind_labels(), stage_labels()
         rows = [_row(report, i, folders[i], stages) for i, one in published.items() for report in one["reports"]]
+        judged = _columns(rows, stages)
     rows.sort(key=lambda row: (bool(row["code"]), row["code"], row["year"], row["source"], row["run"], row["href"]))
     filters = _filters(rows, titles, kinds)
     for row in rows:
         row["filters"] = " ".join(_position(row[wanted["name"]], wanted["options"]) for wanted in filters)
+        row["cells"] = [row["stages"].get(name) for name in judged]
+    counties = _county_verdicts(rows)
     script = (TEMPLATES / "index.js").read_text(encoding="utf-8")
     return _environment().get_template("index.html.j2").render(
         rows=rows,
@@ -68,14 +73,14 @@ def _render(runs: Sequence[Mapping[str, Any]], *, run: Mapping[str, Any] | None)
         run=run and {"id": str(run["run_id"]), "title": titles[str(run["run_id"])]},
         runs=[{"href": folders[i], "title": title, "reports": _count(rows, "run", i)} for i, title in titles.items()],
         titles=titles,
-        stages=stages,
+        judged=judged,
         refused=[{**report, "run": titles[i]} for i, one in published.items() for report in one["refused"]],
         filters=filters,
         counties=len({row["code"] for row in rows if row["code"]}),
-        verdicts=[(verdict, _count(rows, "verdict", verdict)) for verdict in VERDICTS],
+        verdicts=[(verdict, list(counties.values()).count(verdict)) for verdict in VERDICTS],
         simulated=_count(rows, "simulated", True),
-        unverified=any(stage["rule_unverified"] for row in rows for stage in row["stages"] if stage),
-        more=any(row["stages"][2] and row["stages"][2]["verdict"] for row in rows),
+        unverified=any(stage["rule_unverified"] for row in rows for stage in row["cells"] if stage),
+        whole=WHOLE in judged,
         origins=len({(row["source"], row["run"]) for row in rows}) > 1,
         script=Markup(script),
         script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -134,6 +139,26 @@ def _count(rows: Iterable[Row], name: str, value: object) -> int:
     return sum(row[name] == value for row in rows)
 
 
+def _columns(rows: Sequence[Row], stages: Mapping[str, str]) -> dict[str, str]:
+    """What is judged, each in a column of its own, by the name of its cell in a row; beyond the two stages only what there is."""
+    columns = {stage: f"{label}资源配置" for stage, label in stages.items()}
+    more = {OTHER: "其他学段资源配置", WHOLE: "全部条款"}
+    return columns | {name: label for name, label in more.items() if any(_verdict(row["stages"].get(name)) for row in rows)}
+
+
+def _county_verdicts(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+    """The verdict on each county: the gravest of the reports on the latest school year in which it was judged."""
+    latest: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        if not row["code"] or not row["verdict"]:
+            continue
+        county = (row["source"], row["code"])
+        held = latest.setdefault(county, row)
+        if (row["year"], -_gravity(row)) > (held["year"], -_gravity(held)):
+            latest[county] = row
+    return {county: row["verdict"] for county, row in latest.items()}
+
+
 def _groups(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows by prefecture, or by source where the data name none, in order of first appearance."""
     groups: dict[str, list[Row]] = {}
@@ -147,7 +172,7 @@ def _groups(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _row(report: Mapping[str, Any], run_id: str, folder: str, labels: Mapping[str, str]) -> Row:
     stages = {stage["stage"]: stage for stage in report["stages"]}
-    other = min((s for n, s in stages.items() if n not in labels), key=_gravity, default=None)
+    other = min((s for n, s in stages.items() if n not in (*labels, WHOLE)), key=_gravity, default=None)
     verdicts = [stage["verdict"] for stage in stages.values() if stage["verdict"]]
     largest = max((s for s in stages.values() if s["largest_cv"] is not None), key=_largest, default=None)
     code, known = report["county_code"], report["county_name"]
@@ -161,6 +186,7 @@ def _row(report: Mapping[str, Any], run_id: str, folder: str, labels: Mapping[st
         "code": code,
         "prefecture": report["prefecture"] if code else "",
         "topic": report["topic"] if report["topic"] != name else "",
+        "plan": report.get("plan", ""),
         "kind": report["kind"],
         "language": report["language"],
         "year": school_year_label(report["school_year"]) if report["school_year"] else "",
@@ -168,15 +194,20 @@ def _row(report: Mapping[str, Any], run_id: str, folder: str, labels: Mapping[st
         "run": run_id,
         "simulated": bool(report["simulated"]),
         "missing": len(report["missing"]),
-        "stages": [*map(stages.get, labels), other],
+        "stages": stages | {OTHER: other},
         "verdict": min(verdicts, key=GRAVEST_FIRST.index) if verdicts else "",
         "largest": largest,
         "largest_stage": largest and (labels.get(largest["stage"]) or largest["stage_label"] or largest["stage"]),
     }
 
 
-def _gravity(stage: Mapping[str, Any]) -> int:
-    return GRAVEST_FIRST.index(stage["verdict"]) if stage["verdict"] else len(GRAVEST_FIRST)
+def _verdict(stage: Mapping[str, Any] | None) -> str:
+    return stage["verdict"] or "" if stage else ""
+
+
+def _gravity(judged: Mapping[str, Any]) -> int:
+    """Of a stage or a row, the gravest least."""
+    return GRAVEST_FIRST.index(judged["verdict"]) if judged["verdict"] else len(GRAVEST_FIRST)
 
 
 def _largest(stage: Mapping[str, Any]) -> float:

@@ -232,7 +232,7 @@ class Document:
 
     ``cover`` are label-value pairs of the title page (``authors`` stand above them), ``made`` is
     when the last of its notebooks was run; ``works`` is empty where nothing is cited; ``language`` is the
-    one every text is in.
+    one every text is in; ``plan`` is what the plan is called beside which the county stands, if there is one.
     """
 
     kind: str
@@ -253,6 +253,13 @@ class Document:
     appendix: Appendix
     authors: tuple[str, ...] = ()
     made: datetime = EARLIEST
+    plan: str = ""
+
+    @property
+    def title_lines(self) -> tuple[str, ...]:
+        """The title as a title page sets it: the topic, which all reports of a kind share, has a line of its own."""
+        before, topic, after = self.title.partition(self.topic)
+        return tuple(filter(None, (before.rstrip(), topic, after.lstrip(": "))))
 
     @property
     def simulated(self) -> bool:

@@ -23,8 +23,8 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from qbresearch.batches.ledger import JobRecord, Ledger
 from qbresearch.batches.grid import MANIFEST
+from qbresearch.batches.ledger import JobRecord, Ledger
 from qbresearch.batches.runner import lock_run, read_manifest
 from qbresearch.errors import InputError, check_choice
 from qbresearch.project import Project
@@ -252,11 +252,12 @@ class _Task:
     packages: Mapping[str, str]
     code_sha256: str
     cover: Mapping[str, Any]
+    title: str
 
     def look(self, style: _Style, format: str) -> str:
         """Checksum of everything beside its jobs that a file of this report shows."""
         preset = "" if format == "html" else style.preset
-        return json_sha256([preset, style.edition, dict(self.cover), self.code_sha256, dict(self.packages), _looks_sha256()])
+        return json_sha256([preset, style.edition, dict(self.cover), self.title, self.code_sha256, dict(self.packages), _looks_sha256()])
 
 
 @cache
@@ -288,6 +289,7 @@ def _write_one(task: _Task, style: _Style) -> dict[str, Any]:
         code_sha256=task.code_sha256,
         edition=style.edition,
         cover=task.cover,
+        run_title=task.title,
     )
     files = {}
     for format in style.formats:
@@ -309,6 +311,7 @@ def _report_entry(
         "files": dict(files),
         "title": document.title,
         "topic": document.topic,
+        "plan": document.plan,
         "kind": document.kind,
         "language": document.language,
         "source_id": document.source_id,
@@ -368,6 +371,7 @@ def _write_reports(
             packages=manifest.get("packages", {}),
             code_sha256=str(manifest.get("code_sha256", "")),
             cover=manifest["cover"],
+            title=str(manifest["title"]),
         )
         for slug, key, jobs in reports_of(manifest["jobs"])
     ]

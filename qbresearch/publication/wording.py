@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qbresearch.exhibits.tables import ABSENT, fixed_point
-from qbresearch.language import CHINESE, current_language, say
+from qbresearch.language import CHINESE, current_language, listed, say
 
 
 def chinese_number(value: int) -> str:
@@ -92,6 +92,32 @@ def schools_words(stage: Mapping[str, Any]) -> str:
     if met is None:
         return say("{schools} {counter}", schools=stage["schools"], counter=counter)
     return say("{schools} {counter}，达标 {met} {counter}", schools=stage["schools"], met=met, counter=counter)
+
+
+def entries_words(stage: Mapping[str, Any]) -> str:
+    """How many entries of the whole evaluation there are, and how many have which verdict; ``—`` where it is not known."""
+    if not stage["entries"]:
+        return ABSENT
+    tally = [
+        say("达标 {n} 条", n=stage["entries_met"]), say("未达标 {n} 条", n=stage["entries_not_met"]),
+        say("无法判定 {n} 条", n=stage["entries_undecided"]),
+    ]  # fmt: skip
+    return say("{n} 条，{tally}", n=stage["entries"], tally=listed(tally))
+
+
+def verdict_columns(stages: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Head and cells of the columns beside the verdicts on the first page; what is said about none of them has no column."""
+    counted = [entries_words(stage) if stage["stage"] == WHOLE else schools_words(stage) for stage in stages]
+    only_whole = all(stage["stage"] == WHOLE for stage in stages)
+    some_whole = any(stage["stage"] == WHOLE for stage in stages)
+    head = say("条款") if only_whole else say("学校与条款") if some_whole else say("学校")
+    columns = [(head, counted), (say("最大差异系数"), ["\n".join(filter(None, largest_words(stage))) for stage in stages])]
+    return [(label, cells) for label, cells in columns if set(cells) != {ABSENT}]
+
+
+def judged_head(stages: Sequence[Mapping[str, Any]]) -> str:
+    """Head of the column that says what each verdict on the first page is about."""
+    return say("范围") if any(stage["stage"] == WHOLE for stage in stages) else say("学段")
 
 
 def largest_words(stage: Mapping[str, Any]) -> tuple[str, str]:

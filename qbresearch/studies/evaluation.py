@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -369,7 +369,8 @@ class EvaluationStudy:
     def opening(self, title: str) -> OpeningBlock:
         """First block: data, rules, plan, and what a reader must know."""
         parameters = {"plan_id": self.use.id if self.use else ""}
-        return self.study.opening(title, beside=self.provenances, parameters=parameters, cautions=self.cautions())
+        opening = self.study.opening(title, beside=self.provenances, parameters=parameters, cautions=self.cautions())
+        return opening if self.use is None else replace(opening, facts=(*opening.facts, (say("所用规划"), label_of(self.use))))
 
     def _plan_cautions(self, use: PlanUse) -> Iterable[str]:
         yield say(
@@ -388,7 +389,9 @@ class EvaluationStudy:
             )
 
     def record(self) -> RecordBlock:
-        """What the index of reports lists about the whole evaluation of this county."""
+        """What the index of reports lists about the whole evaluation of this county, with its entries by verdict."""
+        counts = self.result().counts()
+        found = counts.loc[counts["decides"].astype(bool), ["items", "met", "not_met", "undecided"]].sum()
         values: dict[str, Any] = {
             "county_name": self.study.county_name,
             "school_year": self.study.school_year,
@@ -396,6 +399,8 @@ class EvaluationStudy:
             "stage_label": say("全部条款"),
             "standard_label": label_of(self.evaluation),
             "verdict": self.result().verdict,
+            "entries": int(found["items"]),
+            **{f"entries_{verdict}": int(found[verdict]) for verdict in ("met", "not_met", "undecided")},
         }
         return RecordBlock(id="county", values=values)
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from qbresearch.errors import InputError, check_choice
 from qbresearch.exhibits.blocks import OpeningBlock, RecordBlock
+from qbresearch.exhibits.evaluation_tables import printed_code
 from qbresearch.exhibits.sentences import part_sentence
 from qbresearch.language import listed, say
 from qbresearch.results.evaluation.tree import combine
@@ -118,7 +119,9 @@ class ReportStudy:
         codes = recommend(self.evaluation.result().tree, self.evaluation.plan).unanswered
         if not codes:
             return say("未达标的条目都有对应的建议。")
-        return say("体例中没有对应建议的未达标条目：{codes}。", codes=listed(codes))
+        labels = self.evaluation.tree().set_index("code")["label"]
+        named = (" ".join(filter(None, (printed_code(code), labels[code]))) for code in codes)
+        return say("体例中没有对应建议的未达标条目：{codes}。", codes=listed(named))
 
     def record(self) -> RecordBlock:
         """What the index of reports lists."""

@@ -38,6 +38,7 @@ from qbresearch.language import (
     use_language,
 )
 from qbresearch.processed.published import load_published
+from qbresearch.processed.raw_files import files_behind
 from qbresearch.processed.store import ProcessedTable, TableProvenance, load_processed
 from qbresearch.project import Project, find_project
 from qbresearch.results.resources.attainment import AttainmentResult, assess
@@ -226,14 +227,11 @@ class Study:
 
     def files(self) -> pd.DataFrame:
         """The raw files behind the study's year, with checksums (columns ``file, rows, sha256``)."""
-        rows = self.schools.groupby("source_file").size().rename("rows").reset_index(name="rows")
-        known = self.data.provenance.recipe.inputs
-        return rows.rename(columns={"source_file": "file"}).assign(sha256=lambda d: d["file"].map(known))
+        return files_behind(self.project, self.data.provenance, self.county_code, self.school_year)[0]
 
     def problems(self) -> pd.DataFrame:
         """What was noticed in those files when they were read (columns ``PROBLEM_COLUMNS``)."""
-        found = self.data.provenance.problems_frame()
-        return found[found["file"].isin(self.files()["file"])]
+        return files_behind(self.project, self.data.provenance, self.county_code, self.school_year)[1]
 
     def published(self) -> pd.DataFrame:
         """Published coefficients of variation of the study's standard and stage, county by county; see
@@ -297,8 +295,7 @@ class Study:
     def _rule_cautions(self) -> Iterable[str]:
         if self.standard.kind == "evaluation":
             yield say(
-                "本报告只评估资源配置（单项指标、学校达标与校际差异系数），不含政府保障程度、教育质量、社会认可度与一票否决事项；"
-                "“达标”仅指资源配置达标，不等于通过督导评估。"
+                "资源配置各部分只看单项指标、学校达标与校际差异系数，其中所说的“达标”仅指资源配置达标，不等于通过督导评估。"
             )
             yield say("教育部原文未能读到，标准值引自其他正式文件的转引，各条状态与出处见“所用规则”表。")
         for sentence in self.standard.unverified():

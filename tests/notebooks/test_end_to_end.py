@@ -105,6 +105,7 @@ def test_the_pages_of_all_three_sources_are_there_and_listed(published):
     }
     index = (published / "reports" / "index.html").read_text(encoding="utf-8")
     assert all(f"small/html/{name}" in index for name in names)
+    assert 'data-s="whole">全部条款</th>' in index and "用于模拟县青禾县" in index
 
 
 def test_the_report_of_a_county_holds_every_item_and_its_verdict(published):
@@ -123,6 +124,9 @@ def test_the_research_report_keeps_the_parts_and_sections_of_its_form(published)
         "（三）加强教师队伍建设", "（四）加强监测评估",
     ):
         assert heading in page, heading
+    assert "（一）强化政府责任 这一方面没有未达标的条目，不提建议。 （二）加大经费投入" in page  # a sentence in the place of an empty table
+    assert "工作建议：强化政府责任" not in page and "标准 0." not in page
+    assert "青禾县（模拟） 县域义务教育优质均衡发展研究报告 （2024—2025 学年）" in page and "批次 全程试验" in page
 
 
 def test_a_plan_stands_beside_the_national_verdict_and_its_fills_are_told_as_such(published):

@@ -91,6 +91,13 @@ def test_every_exhibit_is_announced_in_a_sentence_before_it_appears(path, langua
                     assert f"@{kind}-{node.args[0].value}" in announced
 
 
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.stem)
+def test_the_abstract_has_verdicts_and_counts_and_not_the_sentence_of_a_part_with_all_its_grounds(path):
+    calls = [node for cell in _cells(path, "code") for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+    key = [call for call in calls if any(word.arg == "key" for word in call.keywords)]
+    assert not [ast.unparse(call) for call in key if "part_sentence" in ast.unparse(call) or "report.sentence" in ast.unparse(call)]
+
+
 def test_the_tutorial_goes_from_a_file_to_a_verdict_in_ten_cells_and_keeps_its_outputs():
     cells = _cells(NOTEBOOKS / "00-tutorial.ipynb", "code")
     assert len(cells) == 10

@@ -65,6 +65,14 @@ def test_the_tree_holds_every_item_with_its_verdict_and_says_which_readings_were
     assert "总体达标" in out and "采用的口径" in out and "未能在正式文本中核实" in out
 
 
+def test_the_record_counts_the_entries_that_decide_and_the_opening_names_the_plan(evaluated):
+    values = evaluated.record().values
+    counts = evaluated.result().counts().set_index("part")
+    assert values["entries"] == counts["items"].sum() - counts.loc["supplement", "items"] == 41
+    assert values["entries_met"] == 41 and values["entries_not_met"] == values["entries_undecided"] == 0
+    assert dict(evaluated.opening("标题").facts)["所用规划"] == "实施方案模板（2026）· 用于模拟县青禾县"
+
+
 def test_the_county_is_judged_alike_with_a_plan_and_the_targets_stand_beside(run):
     alone, beside = (run("assess", "--county", "990101", *words)[1] for words in ((), ("--plan", "demo-template")))
     assert "不代替国家判定" in beside and "≥ 15%" in beside and "≥ 10%" in beside

@@ -43,7 +43,12 @@ from qbresearch.publication.model import (
     Text,
     plain_text,
 )
-from qbresearch.publication.wording import chinese_number, school_year_label
+from qbresearch.publication.wording import (
+    chinese_number,
+    judged_head,
+    school_year_label,
+    verdict_columns,
+)
 
 # order and numbers
 
@@ -115,7 +120,8 @@ def test_the_only_notebook_of_a_whole_report_gives_its_headings_as_sections() ->
     assert plain_text(document.sections[0].items[0].words) == "引言。"
     assert [plain_text(f.words) for f in document.summary] == ["更早说的。", "先说的。"]
     assert [len(item.block.rows) for item in document.appendix.items if getattr(item, "block", None) and item.block.id == "runs"] == [1]
-    assert document.title.endswith("关于县域义务教育优质均衡发展的研究报告")
+    assert document.title == "云岭县县域义务教育优质均衡发展研究报告（2024—2025 学年）"
+    assert document.title_lines == ("云岭县", "县域义务教育优质均衡发展研究报告", "（2024—2025 学年）")
 
 
 def test_a_text_that_only_announces_what_is_absent_goes_with_it() -> None:
@@ -271,6 +277,48 @@ def test_the_title_page_shows_what_the_batch_file_gives_and_files_are_dated_by_t
     assert document.cover[:2] == (("编制单位", "某研究院"), ("日期", "2026 年 11 月"))
     assert document.made.isoformat() == "2026-11-02T08:00:00+08:00"
     assert build(first).made.year == 1980
+
+
+def test_the_title_page_names_the_batch_by_its_title_and_the_plan() -> None:
+    def cover(**parameters: Any) -> dict[str, str]:
+        notebook = new_notebook(cells=[shown(opening(facts=(("数据", "甲表"), ("所用规划", "甲方案")))), shown(county())])
+        one = replace(part(notebook="35-plan-progress", plan_id="a", **parameters), notebook=notebook)
+        return dict(build_document([one], run_id="demo", packages={}, run_title="示范批次").cover)
+
+    assert cover() == {"地区": "云岭县（530199）", "学年": "2024—2025 学年", "数据来源": "甲表", "所用规划": "甲方案", "批次": "示范批次"}
+    assert cover(language="en")["Batch"] == "demo"
+    assert dict(build(part()).cover)["批次"] == "demo"
+
+
+def test_the_form_of_a_research_report_is_not_taken_for_the_plan_of_the_county() -> None:
+    notebook = new_notebook(cells=[shown(opening(facts=(("所用规划", "固镇县研究报告"),)))])
+    document = build(replace(part(notebook="80-county-research-report", plan_id="guzhen-2025"), notebook=notebook))
+    assert document.plan == "" and "所用规划" not in dict(document.cover)
+
+
+def test_a_checksum_stands_in_the_row_of_the_data_it_belongs_to() -> None:
+    facts = (("地区", "云岭县"), ("数据", "甲表"), ("数据许可", "公开"), ("数据校验", "sha256 aa"),
+             ("数据", "乙表"), ("数据许可", "公开"), ("数据校验", "sha256 bb"), ("标准", "办法"))  # fmt: skip
+    first = replace(part(), notebook=new_notebook(cells=[shown(opening(facts=facts))]))
+    table = next(item.block for item in build(first).appendix.items if isinstance(item, Exhibit))
+    assert [row[:2] for row in table.rows] == [
+        ("地区", "云岭县"), ("数据", "甲表；sha256 aa"), ("数据", "乙表；sha256 bb"), ("数据许可", "公开"), ("标准", "办法"),
+    ]  # fmt: skip
+
+
+def test_the_whole_evaluation_says_how_many_entries_and_nothing_about_schools() -> None:
+    whole = county(stage="whole", stage_label="全部条款", verdict="not_met", entries=41, entries_met=24, entries_not_met=2,
+                   entries_undecided=15)  # fmt: skip
+    schools = county(schools=28, schools_met=8, largest_cv=0.3691, largest_cv_label="骨干教师")
+    alone = build(part(whole, notebook="35-plan-progress", plan_id="a")).stages
+    assert judged_head(alone) == "范围"
+    assert verdict_columns(alone) == [("条款", ["41 条，达标 24 条、未达标 2 条、无法判定 15 条"])]
+    both = build(part(schools, stage="primary"), part(whole, notebook="30-attainment")).stages
+    assert verdict_columns(both) == [
+        ("学校与条款", ["28 所，达标 8 所", "41 条，达标 24 条、未达标 2 条、无法判定 15 条"]), ("最大差异系数", ["0.369\n骨干教师", "—"]),
+    ]  # fmt: skip
+    stages = build(part(schools, stage="primary")).stages
+    assert (judged_head(stages), [label for label, _ in verdict_columns(stages)]) == ("学段", ["学校", "最大差异系数"])
 
 
 def test_one_simulated_section_makes_the_report_simulated() -> None:

@@ -205,6 +205,13 @@ def test_the_share_of_places_stays_unverified_until_another_is_chosen(national: 
     assert national.choose({"G14_limit": "0.80"}).unverified() == ()
 
 
+@pytest.mark.parametrize("kind", ["evaluations", "standards"])
+def test_chinese_titles_of_sources_are_in_chinese(kind: str) -> None:
+    sources = tomllib.loads((CITED / kind / "national-2017.toml").read_text(encoding="utf-8"))["source"]
+    titles = [title["zh"] if isinstance(title := source["title"], dict) else title for source in sources]
+    assert not [title for title in titles if re.search("[A-Za-z]{3,} [A-Za-z]{3,}", title)]
+
+
 def test_a_word_chooses_the_formula(national: Evaluation) -> None:
     first, second = (national.choose({"Q1_formula": c}).requirement("Q1_retention") for c in "AB")
     assert (first.add, first.subtract) == (("junior_graduates",), ())

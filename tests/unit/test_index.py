@@ -28,6 +28,10 @@ STAGE = dict.fromkeys(STAGE_KEYS) | {
     "largest_cv": 0.561, "largest_cv_label": "设备值", "cv_over_cap": 1,
 }  # fmt: skip
 MET = STAGE | {"verdict": "met", "cv_over_cap": 0}
+WHOLE_MET = dict.fromkeys(STAGE_KEYS) | {
+    "stage": "whole", "stage_label": "全部条款", "verdict": "met", "entries": 44, "entries_met": 44, "entries_not_met": 0,
+    "entries_undecided": 0,
+}  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -189,7 +193,7 @@ def test_a_row_links_to_the_formats_there_are(formats: str, first: str, labels: 
 def test_rows_are_there_without_a_script() -> None:
     html = index(entry(), entry("云岭县", "530199"))
     text = Page(list_of(html)).text
-    for words in ("鄠邑区", "云岭县", "31／40 所学校达标", "0.561（超过上限）", "设备值（小学）", "2024—2025 学年", "西安市　610118"):
+    for words in ("鄠邑区", "云岭县", "40 所中 31 所达标", "0.561（超过上限）", "设备值（小学）", "2024—2025 学年", "西安市　610118"):
         assert words in text
     assert Page(html).all("form")[0].keys() >= {"hidden"}
 
@@ -228,13 +232,40 @@ def test_summary_counts_reports_counties_verdicts_and_simulated_ones() -> None:
         entry("", "", title="县际比较", school_year="", stages=[], simulated=True),
     )
     strip = re.sub(r"<[^>]+>|\s", "", re.search(r'<dl class="strip">.*?</dl>', html, flags=re.DOTALL)[0])
-    assert strip == "报告4份地区2个达标1份未达标2份无法判定0份模拟数据1份"
+    assert strip == "报告4份地区2个达标0个地区未达标2个地区无法判定0个地区模拟数据1份"
+
+
+def test_a_county_counts_once_by_the_gravest_verdict_of_its_latest_year() -> None:
+    open_ = STAGE | {"verdict": "undecided"}
+    html = index(
+        entry(school_year="2022"), entry(stages=[MET]), entry(slug="plan", stages=[WHOLE_MET | {"verdict": "undecided"}]),
+        entry("乙县", "2", stages=[open_]), entry("乙县", "2", slug="later", school_year="2025", stages=[MET]),
+        entry("丙县", "3", stages=[]), entry(source_id="other", stages=[MET]),
+    )
+    tiles = re.findall(r'<div class="(\w+)"><dt>[^<]+</dt><dd>(\d+)<small>个地区', html)
+    assert tiles == [("met", "2"), ("not_met", "0"), ("undecided", "1")]
 
 
 def test_other_stages_get_a_column_only_when_they_are_judged() -> None:
     other = STAGE | {"stage": "all", "stage_label": "全部年级"}
     assert ">其他学段资源配置</th>" in index(entry(), entry("乙县", "2", stages=[other]))
     assert ">其他学段资源配置</th>" not in index(entry(), entry("乙县", "2", stages=[other | {"verdict": None}]))
+
+
+def test_the_whole_evaluation_is_no_stage_and_has_a_column_and_a_note_of_its_own() -> None:
+    html = list_of(index(entry(stages=[STAGE, WHOLE_MET]), entry("乙县", "9", stages=[WHOLE_MET | {"verdict": "not_met"}])))
+    heads = re.findall(r'<th scope="col" data-s="(\w+)">([^<]+)', html)
+    assert heads[2:5] == [("primary", "小学资源配置"), ("junior", "初中资源配置"), ("whole", "全部条款")]
+    assert "其他学段" not in html
+    cells = re.search(r"<tr data-k.*?</tr>", html)[0].split("<td")
+    assert len(cells) == 7 and "<b>未达标</b>" in cells[2] and "<b>达标</b><small>44 条中 44 条达标</small>" in cells[4]
+    assert "“全部条款”一栏看督导评估的全部条款" in Page(html).text
+    assert "全部条款" not in index(entry())
+
+
+def test_reports_beside_different_plans_name_them() -> None:
+    html = list_of(index(entry(plan="甲方案"), entry(slug="b", plan="乙方案"), entry(slug="c")))
+    assert re.findall(r"发展研究报告</small>(?:<small>([^<]+)</small>)?</td>", html) == ["甲方案", "乙方案", ""]
 
 
 def test_source_and_run_get_a_column_only_when_there_are_several() -> None:
@@ -245,8 +276,8 @@ def test_source_and_run_get_a_column_only_when_there_are_several() -> None:
 
 def test_what_the_verdicts_mean_is_said_once() -> None:
     text = Page(index(entry())).text
-    assert "“达标”仅指资源配置（单项指标、学校达标与校际差异系数）达标，不等于通过优质均衡县督导评估。" in text
-    assert "任一学段未达标，即记为未达标；否则任一学段无法判定，即记为无法判定。" in text
+    assert "“资源配置”各栏只看单项指标、学校达标与校际差异系数，达标不等于通过优质均衡县督导评估。" in text
+    assert "一个地区只计一次" in text and "任一栏未达标，即为未达标；否则任一栏无法判定，即为无法判定。" in text
     assert "小学资源配置初中资源配置最大差异系数" in text
 
 
@@ -271,7 +302,7 @@ def test_an_english_report_is_a_row_whose_link_says_its_language() -> None:
     html = index(row, entry())
     assert 'hreflang="en">鄠邑区' in html
     assert '<small lang="en">Report on compulsory education</small>' in html
-    assert "31／40 达标" in html
+    assert "40 中 31 达标" in html
     assert '<small><span lang="en">Equipment</span>（小学）</small>' in html
     assert options(html, "language") == ["中文", "英文（English）"]
 

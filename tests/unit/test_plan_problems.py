@@ -154,10 +154,20 @@ def test_a_recommendation_is_chosen_by_a_gap_and_names_its_numbers():
     found = recommend(county(), use)
     table = found.tidy().set_index("recommendation")
     assert list(table.index) == ["rotate", "all"]
-    assert table.loc["rotate", "because"] == "G11 条件 G11_rotation为 8%，标准 10%"
-    assert "9 所学校中 3 所达标" in table.loc["all", "because"] and "0.6，标准 0.5" in table.loc["all", "because"]
-    assert table.loc["all", "codes"] == "schools、L5"
+    assert table.loc["rotate", "because"] == "G11 条件 G11_rotation为 8.0%，要求不低于 10%"
+    assert table.loc["all", "because"] == "L5 运动场馆（小学）为 0.600，要求不超过 0.5；每所学校达标（条件 schools:primary）：9 所学校中 3 所达标"
+    assert table.loc["all", "codes"] == "L5"
     assert found.unanswered == ("F1",)
+
+
+def test_a_number_behind_a_recommendation_is_rounded_and_still_beyond_its_limit():
+    cap = Node("L6:primary", "小学", NOT_MET, 0.450021, "at_most", 0.45, -0.000021)
+    spread = parent("L6", "设备值", [cap])
+    pay = made.item("G7", Node("G7_pay", "平均工资不低于公务员", NOT_MET, 0.0, "at_least", 1.0, -1.0, "1=是，0=否"))
+    root = parent("county", "甲县", [parent("resources", "资源配置", [spread]), parent("government", "政府保障程度", [pay])])
+    table = recommend(root, advised(made.recommendation("all", "L6", "G7"))).tidy()
+    assert table["because"].item() == "L6 设备值（小学）为 0.45002，要求不超过 0.45；G7 平均工资不低于公务员为 否，要求为“是”"
+    assert table["codes"].item() == "L6、G7"
 
 
 def test_what_is_undecided_chooses_nothing():

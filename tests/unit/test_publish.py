@@ -376,7 +376,8 @@ def test_a_format_published_before_stays_while_its_jobs_are_the_same(run: Run) -
 
 
 @pytest.mark.parametrize(
-    "change", [{"edition": "2015"}, {"preset": "gongwen"}, {"cover": {"authors": ["甲"]}}], ids=["edition", "preset", "cover"]
+    "change", [{"edition": "2015"}, {"preset": "gongwen"}, {"cover": {"authors": ["甲"]}}, {"title": "春季批次"}],
+    ids=["edition", "preset", "cover", "title"],
 )
 def test_a_format_that_would_look_different_today_does_not_stay(run: Run, change: dict[str, Any]) -> None:
     run.add()
@@ -445,6 +446,12 @@ def test_the_cover_of_today_is_used_and_without_it_that_of_the_run(run: Run) -> 
     run.add()
     run.publish(cover={"authors": ["李四"]})
     assert '<p class="authors">李四</p>' in run.page()
+
+
+def test_the_title_of_the_batch_stands_on_the_cover(run: Run) -> None:
+    run.add()
+    run.publish(title="春季批次")
+    assert "批次 春季批次" in run.page()
 
 
 def test_an_english_report_with_a_missing_part_says_why_in_english(run: Run) -> None:

@@ -11,8 +11,10 @@ from qbresearch.publication.docx.tables import frame, grid_row
 from qbresearch.publication.docx.tones import tone_tag
 from qbresearch.publication.docx.words import Typesetter
 from qbresearch.publication.model import Document, Heading
-from qbresearch.publication.wording import largest_words, schools_words, stage_heading
+from qbresearch.publication.wording import judged_head, stage_heading, verdict_columns
 
+SHARES = {0: (0.6, 0.4), 1: (0.25, 0.2, 0.55), 2: (0.21, 0.14, 0.30, 0.35)}
+"""Of the width, what the columns of the table of verdicts have, by how many there are beside the verdict."""
 ABSTRACT, VERDICTS, CAUTIONS, WORKS = "front-abstract", "front-verdicts", "front-cautions", "back-works"
 
 
@@ -44,10 +46,7 @@ def heading(words: Typesetter, level: int, anchor: str, content: str) -> str:
 
 def title_block(document: Document, *, apart: bool) -> Iterator[str]:
     """Title, authors, what the report is about, and the notice of simulated data; ``apart``: on a page of its own."""
-    subject = document.title.removesuffix(document.topic).rstrip()
-    # The topic, which all reports of a kind share, has a line of its own.
-    split = subject != document.title and document.topic and subject
-    yield paragraph("Title", run(f"{subject}\n{document.topic}" if split else document.title))
+    yield paragraph("Title", run("\n".join(document.title_lines)))
     if document.subtitle:
         yield paragraph("Subtitle", run(say("——{subtitle}", subtitle=document.subtitle)))
     if document.authors:
@@ -106,17 +105,13 @@ def _judged(document: Document) -> list[Mapping[str, Any]]:
 
 
 def _verdict_table(stages: list[Mapping[str, Any]], width: int) -> str:
-    shares = (0.21, 0.14, 0.25, 0.40)
-    columns = [round(width * share) for share in shares]
-    heads = (say("学段"), say("结论"), say("学校"), say("最大差异系数"))
+    beside = verdict_columns(stages)
+    columns = [round(width * share) for share in SHARES[len(beside)]]
+    heads = (judged_head(stages), say("结论"), *(label for label, _ in beside))
     rows = [grid_row([run(head) for head in heads], columns, head=True)]
-    for stage in stages:
+    for index, stage in enumerate(stages):
         doubt = " *" if stage.get("rule_unverified") else ""
-        cells = [
-            run(stage_heading(stage) + doubt),
-            tone_tag(str(stage["verdict"])),
-            run(schools_words(stage)),
-            run("\n".join(filter(None, largest_words(stage)))),
-        ]
+        said = (run(column[index]) for _, column in beside)
+        cells = [run(stage_heading(stage) + doubt), tone_tag(str(stage["verdict"])), *said]
         rows.append(grid_row(cells, columns))
     return frame("ThreeLineTable", columns, "".join(rows), caption=say("总体结论"), heads=True)

@@ -11,14 +11,12 @@ from qbresearch.publication.model import Document
 from qbresearch.publication.pdf.items import table, tag_of
 from qbresearch.publication.pdf.markup import Code, call, joined, text, words
 from qbresearch.publication.pdf.tables import Sheet
-from qbresearch.publication.wording import largest_words, schools_words, stage_heading
+from qbresearch.publication.wording import judged_head, stage_heading, verdict_columns
 
 
 def title_page(document: Document, *, own_page: bool) -> Code:
     """The title with what the report is about; on a page of its own or at the head of the first one."""
-    lines = [document.title]
-    if document.topic and document.title.endswith(document.topic) and document.title != document.topic:
-        lines = [document.title.removesuffix(document.topic).rstrip(), document.topic]
+    lines = list(document.title_lines)
     subtitle = say("——{subtitle}", subtitle=document.subtitle) if document.subtitle else ""
     authors = listed(document.authors)
     if own_page:
@@ -44,12 +42,14 @@ def abstract(document: Document, sheet: Sheet) -> list[Code]:
 
 
 def _verdicts(stages: list[Mapping[str, Any]], sheet: Sheet) -> Code:
-    heads = ((say("学段"), "left"), (say("结论"), "center"), (say("学校"), "left"), (say("最大差异系数"), "left"))
+    beside = verdict_columns(stages)
+    heads = ((judged_head(stages), "left"), (say("结论"), "center"), *((label, "left") for label, _ in beside))
+    rows = zip(map(stage_heading, stages), map(_verdict_word, stages), *(cells for _, cells in beside), strict=True)
     block = TableBlock(
         id="verdicts",
         caption=say("总体结论"),
         columns=tuple({"label": label, "align": align} for label, align in heads),
-        rows=tuple(_verdict_row(stage) for stage in stages),
+        rows=tuple(rows),
         tones=tuple(stage["verdict"] for stage in stages),
     )
     doubts = [stage for stage in stages if stage["rule_unverified"]]
@@ -57,10 +57,8 @@ def _verdicts(stages: list[Mapping[str, Any]], sheet: Sheet) -> Code:
     return table(block, sheet, feet=feet, legend=False)
 
 
-def _verdict_row(stage: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    name = stage_heading(stage)
-    verdict = tag_of(stage["verdict"])[1] + (" *" if stage["rule_unverified"] else "")
-    return name, verdict, schools_words(stage), "\n".join(filter(None, largest_words(stage)))
+def _verdict_word(stage: Mapping[str, Any]) -> str:
+    return tag_of(stage["verdict"])[1] + (" *" if stage["rule_unverified"] else "")
 
 
 def cautions(document: Document) -> list[Code]:

@@ -8,6 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from qbresearch.exhibits.evaluation_tables import (
+    limit_phrase,
+    printed_code,
+    value_words,
+)
 from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.evaluation.tree import NOT_MET, UNDECIDED, Node
 from qbresearch.results.plans.findings import month_words
@@ -174,7 +179,7 @@ def recommend(tree: Node, use: PlanUse) -> RecommendationList:
             rows.append({
                 "recommendation": recommendation.id, "section": recommendation.section, "text": label_of(recommendation, "text"),
                 "because": clauses(because(b) for b in sorted(behind, key=_gravity)),
-                "codes": listed(dict.fromkeys(b.item.code for b in behind)), "quote": recommendation.citation.said("quote"),
+                "codes": listed(filter(None, dict.fromkeys(printed_code(b.item.code) for b in behind))), "quote": recommendation.citation.said("quote"),
             })
     gaps = [b.item.code for b in branches if b.leaf.verdict == NOT_MET and b.item.verdict == NOT_MET]
     return RecommendationList(
@@ -186,10 +191,11 @@ def recommend(tree: Node, use: PlanUse) -> RecommendationList:
 def because(branch: Branch) -> str:
     """What stands behind a recommendation, with its number and limit, or in words where it has none."""
     leaf, item = branch.leaf, branch.item
-    values = {"code": item.code, "label": _label(branch)}
+    label = " ".join(filter(None, (printed_code(item.code), _label(branch))))
     if leaf.value is None or leaf.limit is None:
-        return say("{code} {label}：{reason}", reason=leaf.reason or say("未达标"), **values)
-    return say("{code} {label}为 {value}，标准 {limit}", value=_number(leaf.value, leaf), limit=_number(leaf.limit, leaf), **values)
+        return say("{label}：{reason}", label=label, reason=leaf.reason or say("未达标"))
+    value = value_words(leaf.value, leaf.unit, leaf.percent, limit=leaf.limit)
+    return say("{label}为 {value}，要求{limit}", label=label, value=value, limit=limit_phrase(leaf.limit, leaf.comparison, leaf.unit, leaf.percent))
 
 
 def _label(branch: Branch) -> str:
@@ -198,12 +204,6 @@ def _label(branch: Branch) -> str:
     if leaf is item or leaf.label == item.label:
         return item.label
     return say("{item}（{stage}）", item=item.label, stage=leaf.label) if STAGED in leaf.code else leaf.label
-
-
-def _number(value: float, node: Node) -> str:
-    if node.percent:
-        return f"{value * 100:.6g}%"
-    return f"{value:.6g} {node.unit}" if node.unit and node.unit != "1" else f"{value:.6g}"
 
 
 def _branches(node: Node, above: tuple[Node, ...] = ()) -> Iterator[Branch]:
