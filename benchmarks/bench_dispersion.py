@@ -264,9 +264,11 @@ def main() -> None:
     text = report(options.schools, options.years, data, times, time_parts(data, options.rounds), memory)
     print("\n" + text)
     if options.write:
+        known = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+        others = known[known.index("\n## ") :] if "\n## " in known else ""
         RESULTS.write_text(
             "# Coefficients of variation and verdicts for a whole country\n\n"
-            "Written by `python benchmarks/bench_dispersion.py --write`.\n\n" + text + "\n",
+            "Written by `python benchmarks/bench_dispersion.py --write`.\n\n" + text + "\n" + others,
             encoding="utf-8", newline="\n",
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,13 +10,17 @@ import pandas as pd
 from qbresearch.errors import InputError
 from qbresearch.processed.store import (
     TableProvenance,
-    list_built,
+    find_county,
+    list_counties,
+    load_rows,
     read_provenance,
+    read_provenances,
     require_built,
-    table_path,
 )
 from qbresearch.project import Project
+from qbresearch.provenance import json_sha256
 from qbresearch.rules.columns import TableContract, load_table
+from qbresearch.traces import note_read
 
 BESIDE = ("county-facts", "school-facts", "class", "room", "finance", "survey", "evidence", "county-report", "project")
 """Ids of the tables that the evaluation of a county reads beside its school table."""
@@ -39,18 +43,35 @@ def sources_beside(project: Project, source_id: str, county_code: str | None) ->
     schools = read_provenance(project, source_id)
     if schools is None:
         return {}
-    wanted = {county_code} if county_code else set(schools.counties)
+    wanted = () if county_code else list_counties(project, schools).keys()
+
+    def holds(known: TableProvenance) -> bool:
+        if county_code:
+            return bool(find_county(project, known, county_code))
+        return not wanted.isdisjoint(list_counties(project, known))
+
+    found = choose_beside(project, schools, read_provenances(project), holds)
+    note_read("beside", f"{source_id}/{county_code or ''}", beside_sha256(found))
+    return found
+
+
+def choose_beside(
+    project: Project, schools: TableProvenance, built: Iterable[TableProvenance], holds: Callable[[TableProvenance], bool]
+) -> dict[str, tuple[str, ...]]:
+    """The answer of :func:`sources_beside`, given all built sources and whether one holds rows of the county."""
     found: dict[str, list[str]] = {}
-    for other in list_built(project):
-        known = read_provenance(project, other)
-        if known is None or known.recipe.table not in BESIDE or known.kind != schools.kind:
+    for known in built:
+        if known.recipe.table not in BESIDE or known.kind != schools.kind:
             continue
         # What was built from a folder that is gone is nobody's data any more.
-        if not (project.raw / other).is_dir():
-            continue
-        if wanted & set(known.counties):
-            found.setdefault(known.recipe.table, []).append(other)
+        if (project.raw / known.source).is_dir() and holds(known):
+            found.setdefault(known.recipe.table, []).append(known.source)
     return {table: tuple(found[table]) for table in BESIDE if table in found}
+
+
+def beside_sha256(found: Mapping[str, tuple[str, ...]]) -> str:
+    """Checksum of the answer of :func:`sources_beside`."""
+    return json_sha256(found)
 
 
 def load_beside(project: Project, source_id: str, *, county_code: str | None = None) -> dict[str, BesideTable]:
@@ -62,19 +83,23 @@ def load_beside(project: Project, source_id: str, *, county_code: str | None = N
         A source must be built again, or two sources both hold the same row.
     """
     schools = require_built(project, source_id)
-    codes = [county_code] if county_code else sorted(schools.counties)
+    codes = None if county_code else list(list_counties(project, schools))
     return {
-        table: _load(project, table, sources, codes)
+        table: _load(project, table, sources, county_code, codes)
         for table, sources in sources_beside(project, source_id, county_code).items()
     }
 
 
-def _load(project: Project, table: str, sources: Iterable[str], codes: list[str]) -> BesideTable:
+def _load(
+    project: Project, table: str, sources: Iterable[str], county_code: str | None, codes: list[str] | None
+) -> BesideTable:
     contract = load_table(table)
     provenances, frames = [], []
     for source in sources:
-        provenances.append(require_built(project, source))
-        rows = pd.read_parquet(table_path(project, source), filters=[("county_code", "in", codes)])
+        rows, provenance = load_rows(project, require_built(project, source), county_code=county_code)
+        if codes is not None:
+            rows = rows[rows["county_code"].isin(codes)]
+        provenances.append(provenance)
         frames.append(rows.assign(_source=source))
     frame = pd.concat(frames, ignore_index=True)
     _refuse_twice(frame, contract)

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from qbresearch.errors import InputError
-from qbresearch.language import speaking
+from qbresearch.processed.partitions import ROW_GROUP, sweep, write_rows
+from qbresearch.processed.reads import keep_only, read_once
 from qbresearch.processed.store import (
     Recipe,
+    build_sha256,
+    parts_sha256,
+    problems_path,
     provenance_path,
+    read_problems,
     read_provenance,
-    table_path,
+    source_folder,
 )
 from qbresearch.project import Project
 from qbresearch.provenance import (
-    code_sha256,
     file_sha256,
-    frame_sha256,
-    write_bytes,
+    json_sha256,
+    text_sha256,
     write_json,
+    write_text,
 )
 from qbresearch.raw.checks import check_table
 from qbresearch.raw.problems import ERROR, PROBLEM_COLUMNS, Problems
-from qbresearch.raw.reading import read_file
-from qbresearch.raw.sources import PASSPORT, Source, open_source, verify_source
-from qbresearch.rules.columns import load_table
+from qbresearch.raw.reading import ReadResult, read_file
+from qbresearch.raw.sources import PASSPORT, RawFile, Source, open_source, verify_source
+from qbresearch.rules.columns import TableContract, load_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,18 @@ class BuildResult:
                 "problems": self.problems.to_dict("records")}
 
 
-def check_files(source: Source, *, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> tuple[
-    pd.DataFrame, pd.DataFrame
-]:
-    """Read and check every file of a source without writing anything.
+Reader = Callable[[Source, RawFile, TableContract], ReadResult]
+
+
+def read_raw(source: Source, file: RawFile, contract: TableContract) -> ReadResult:
+    """Read one file of a source."""
+    return read_file(source.folder / file.name, contract, name=file.name)
+
+
+def check_files(
+    source: Source, *, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter, reader: Reader = read_raw
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read and check every file of a source; nothing is written but what ``reader`` keeps for itself.
 
     Returns
     -------
@@ -76,7 +90,7 @@ def check_files(source: Source, *, progress: Callable[[Iterable[Any]], Iterable[
     tables, problems = [], []
     for file in progress(source.files):
         try:
-            result = read_file(source.folder / file.name, contract, name=file.name)
+            result = reader(source, file, contract)
         except InputError as error:
             # One file that cannot be opened must not hide what is wrong with the others.
             unreadable = Problems(file.name)
@@ -97,6 +111,9 @@ def build_source(
 ) -> BuildResult:
     """Build one source's processed table, unless it is there already and nothing it rests on has changed.
 
+    Of a source with several files, those that have not changed are not read again: their rows are kept beside the table
+    (all rows are checked again). Parts of the table whose rows have not changed are not written again.
+
     Raises
     ------
     InputError
@@ -114,56 +131,60 @@ def build_source(
         table=source.table,
         passport_sha256=file_sha256(source.folder / PASSPORT),
         inputs={f.name: f.sha256 for f in source.files},
-        code_sha256=code_sha256(),
+        code_sha256=build_sha256(source.table),
     )
     known = read_provenance(project, source_id)
     if known is not None and known.recipe == recipe and known.is_intact(project):
-        return BuildResult(source_id, "unchanged", known.rows, known.problems_frame())
-    table, problems = check_files(source, progress=progress)
+        return BuildResult(source_id, "unchanged", known.rows, read_problems(project, source_id))
+    folder = source_folder(project, source_id)
+    if len(source.files) > 1:
+        kept: set[str] = set()
+
+        def reader(source: Source, file: RawFile, contract: TableContract) -> ReadResult:
+            return read_once(folder, recipe.code_sha256, file, lambda: read_raw(source, file, contract), kept)
+
+        table, problems = check_files(source, progress=progress, reader=reader)
+        keep_only(folder, kept)
+    else:
+        table, problems = check_files(source, progress=progress)
     if (problems["level"] == ERROR).any():
         return BuildResult(source_id, "refused", len(table), problems)
     _write(project, source, recipe, table, problems)
     return BuildResult(source_id, "built", len(table), problems)
 
 
-def _english(source: Source) -> dict[str, str]:
-    """The facts of the passport that reports print, as English reports print them."""
-    with speaking("en"):
-        return {"title": source.said("title"), "description": source.describe(), "licence": source.said("licence")}
-
-
 def _write(project: Project, source: Source, recipe: Recipe, table: pd.DataFrame, problems: pd.DataFrame) -> None:
+    """Write parts first and the provenance last: until then, what is there is the old table, or no table at all."""
     first = [place.first for place in table["_place"]]
     data = table.drop(columns="_place").rename(columns={"_file": "source_file"})
     data = data.assign(source_sheet=[sheet for sheet, _ in first], source_row=[str(row) for _, row in first])
     key = [k for k in load_table(source.table).key if k in data]
     data = data.sort_values(key, kind="stable").reset_index(drop=True)
-    buffer = BytesIO()
-    data.to_parquet(buffer, index=False, engine="pyarrow", compression="zstd")
-    write_bytes(table_path(project, source.id), buffer.getvalue())
-    by_county = {}
-    if "county_code" in data:
-        by_county = {str(code): frame_sha256(rows) for code, rows in data.groupby("county_code", sort=True)}
-    years = {}
-    if {"county_code", "school_year"} <= set(data.columns):
-        pairs = data[["county_code", "school_year"]].drop_duplicates()
-        years = {str(c): sorted(int(y) for y in g["school_year"]) for c, g in pairs.groupby("county_code", sort=True)}
+    folder, known = source_folder(project, source.id), read_provenance(project, source.id)
+    schema = json_sha256([str(pa.Schema.from_pandas(data, preserve_index=False).metadata), ROW_GROUP])
+    same_form = known is not None and known.schema_sha256 == schema
+    provinces = write_rows(folder, data, known.provinces if same_form else {})
+    notices = json.dumps(problems.to_dict("records"), ensure_ascii=False, indent=1) + "\n"
+    write_text(problems_path(project, source.id), notices)
+    parts = {(name, year): part for name, province in provinces.items() for year, part in province.parts.items()}
     write_json(
         provenance_path(project, source.id),
         {
             "source": source.id,
             "title": source.title,
-            "description": source.describe(),
+            "producer": source.producer,
             "licence": source.licence,
             "accessed": source.accessed.isoformat(),
             "kind": source.kind,
+            "form": source.form,
             "rows": len(data),
-            "sha256": file_sha256(table_path(project, source.id)),
-            "content_sha256": frame_sha256(data),
-            "counties": by_county,
-            "years": years,
-            "problems": problems.to_dict("records"),
+            "content_sha256": parts_sha256({key: part.content_sha256 for key, part in parts.items()}),
+            "problems_sha256": text_sha256(notices),
+            "schema_sha256": schema,
+            "sizes": {f.name: f.bytes for f in source.files},
+            "provinces": {name: asdict(province) for name, province in provinces.items()},
             "recipe": recipe.to_dict(),
-            "english": _english(source),
+            "english": {k: text for k in ("title", "producer", "licence") if (text := getattr(source, f"{k}_en"))},
         },
     )
+    sweep(folder, provinces)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qbresearch.processed.store import require_built, table_path
+from qbresearch.processed.store import load_rows, require_built
 from qbresearch.project import Project
 
 FRAMEWORKS = {"quality_2017": "national-2017", "basic_2012": "basic-2012"}
@@ -25,6 +25,5 @@ def load_published(project: Project, *, standard_id: str, source_id: str = "publ
     InputError
         The source has not been built.
     """
-    require_built(project, source_id)
-    frame = pd.read_parquet(table_path(project, source_id))
+    frame, _ = load_rows(project, require_built(project, source_id))
     return frame[frame["framework"].map(FRAMEWORKS) == standard_id].reset_index(drop=True)

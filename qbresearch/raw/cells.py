@@ -17,6 +17,7 @@ from qbresearch.rules.columns import Column
 # Only the width of signs is unified: a footnote mark such as ① or ² must not turn into a digit.
 HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0xA0: " "}
 NUMBER = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+PLAIN_NUMBER, PLAIN_CODE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?"), re.compile(r"[0-9]+")
 SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+?[0-9]+")
 YEAR = re.compile(r"([0-9]{4})(?:\s*[-—–~至/]{1,2}\s*([0-9]{4}|[0-9]{2}))?\s*(?:学年|年)?(?:度)?")
 DAY = re.compile(r"([0-9]{4})(?:([-/])([0-9]{1,2})(?:\2([0-9]{1,2}))?|年([0-9]{1,2})月(?:([0-9]{1,2})日)?)")
@@ -89,6 +90,45 @@ def read_cell(cell: Cell, column: Column, factor: float) -> tuple[Any, Fault | N
         return MISSING, Fault("文本", "Excel 把它当作了日期或是非值：把单元格设为文本格式后重填")
     # Names keep the width of letters and brackets they were typed with.
     return cell.value.strip() if isinstance(cell.value, str) else shown_text(cell.value), None
+
+
+class KnownCells(dict[str | None, tuple[Any, Fault | None]]):
+    """:func:`read_cell` for the cells of one column: of a large file, the same few texts stand in most of its cells.
+
+    Only plain texts are remembered; what a number or a date is depends on how it is shown.
+    """
+
+    __slots__ = ("_column", "_factor")
+
+    def __init__(self, column: Column, factor: float) -> None:
+        super().__init__()
+        self._column, self._factor = column, factor
+
+    def __missing__(self, text: str | None) -> tuple[Any, Fault | None]:
+        found = self[text] = _plainly(text, self._column, self._factor) or read_cell(Cell(text), self._column, self._factor)
+        return found
+
+    def read(self, cells: list[Cell]) -> list[tuple[Any, Fault | None]]:
+        """Value of each cell, and what is wrong with it."""
+        column, factor = self._column, self._factor
+        return [
+            self[cell.value] if cell.number_format == "General" and (cell.value is None or type(cell.value) is str)
+            else read_cell(cell, column, factor)
+            for cell in cells
+        ]  # fmt: skip
+
+
+def _plainly(text: str | None, column: Column, factor: float) -> tuple[Any, Fault | None] | None:
+    """What :func:`read_cell` would say of a text that leaves no question; ``None`` for all others."""
+    if text is None:
+        return MISSING, None
+    if column.is_number and factor == 1 and PLAIN_NUMBER.fullmatch(text):
+        value = float(text)
+        within = column.min is None or column.min <= value <= column.max
+        return (value, None) if within and (column.kind != "count" or value.is_integer()) else None
+    if column.kind == "code" and len(text) == column.digits and not column.evaluation and PLAIN_CODE.fullmatch(text):
+        return text, None
+    return (text.strip(), None) if column.kind == "text" and "\u4e00" <= text[:1] <= "\u9fff" else None
 
 
 def _code(cell: Cell, text: str, column: Column) -> tuple[Any, Fault | None]:

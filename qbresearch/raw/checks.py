@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from qbresearch.raw.codes import PLAN_EVIDENCE, item_codes
@@ -33,15 +36,15 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
         are unknown, are campuses themselves or do not teach what the campus teaches, dates before those they follow, and
         items that the evaluation does not know or does not judge by evidence.
     """
-    problems: list[tuple] = []
-    for file, rows in table.groupby("_file", sort=False, dropna=False):
-        found = Problems(str(file))
-        _check_blank(rows, contract, found)
-        for check in contract.checks:
-            _CHECKS[check.kind](rows, check, contract, found)
-        _check_codes(rows, contract, found)
-        _check_dates(rows, contract, found)
-        problems += found.rows
+    within = Problems("")
+    _check_blank(table, contract, within)
+    for check in contract.checks:
+        _CHECKS[check.kind](table, check, contract, within)
+    _check_codes(table, contract, within)
+    _check_dates(table, contract, within)
+    # File by file, in the order of files: what is wrong with one stands together.
+    order = {str(file): at for at, file in enumerate(table["_file"].unique())}
+    problems = sorted(within.rows, key=lambda row: order[row[0]])
     found = Problems("")
     _check_key(table, contract, found)
     if "student_id" in table:
@@ -53,20 +56,29 @@ def check_table(table: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
     return pd.DataFrame([*problems, *found.rows], columns=PROBLEM_COLUMNS)
 
 
+def _picked(rows: pd.DataFrame, wanted: pd.Series) -> list[dict[str, Any]]:
+    """The rows where a condition holds, which are few, as mappings; a whole country is not copied for them."""
+    at = np.flatnonzero(wanted.fillna(False).to_numpy(dtype=bool))
+    return rows.iloc[at].to_dict("records") if len(at) else []
+
+
 def needs(table: pd.DataFrame, column_stage: str, contract: TableContract) -> pd.Series:
     """Whether each school teaches the stage a column belongs to (columns without a stage belong to all)."""
     if not column_stage or "school_type" not in table:
         return pd.Series(True, index=table.index)
-    stages = {c.id: c.stages for c in contract.column("school_type").choices}
-    return table["school_type"].map(lambda t: not pd.isna(t) and column_stage in stages.get(t, ())).astype(bool)
+    teaching = [c.id for c in contract.column("school_type").choices if column_stage in c.stages]
+    return table["school_type"].isin(teaching).astype(bool)
 
 
 def _check_blank(rows: pd.DataFrame, contract: TableContract, found: Problems) -> None:
     for column in contract.columns:
         if column.optional or column.blank_allowed or column.name not in rows:
             continue
-        blank = rows[rows[column.name].isna() & needs(rows, column.stage, contract)]
-        for place in blank["_place"]:
+        blank = rows[column.name].isna()
+        if not blank.any():
+            continue
+        for row in _picked(rows, blank & needs(rows, column.stage, contract)):
+            place, found.file = row["_place"], row["_file"]
             if not place.has_cell(column.name):
                 continue
             if column.is_number:
@@ -80,24 +92,27 @@ def _check_sum(rows: pd.DataFrame, check: Check, contract: TableContract, found:
     parts = rows[list(check.of)]
     complete = parts.notna().all(axis=1) & rows[check.column].notna()
     wrong = complete & ((parts.sum(axis=1) - rows[check.column]).abs() > ADDING_ERROR)
-    for index, row in rows[wrong].iterrows():
+    for row in _picked(rows.assign(_sum=parts.sum(axis=1)), wrong):
+        found.file = row["_file"]
         found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
-                  f"各分项之和 {parts.loc[index].sum():.12g}", check.fix)
+                  f"各分项之和 {row['_sum']:.12g}", check.fix)
 
 
 def _check_at_most(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     whole = rows[list(check.of)].sum(axis=1, min_count=len(check.of))
-    for index, row in rows[rows[check.column] > whole + ADDING_ERROR].iterrows():
+    for row in _picked(rows.assign(_sum=whole), rows[check.column] > whole + ADDING_ERROR):
+        found.file = row["_file"]
         found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
-                  f"不大于{'＋'.join(contract.label(c) for c in check.of)} {whole[index]:.12g}", check.fix)
+                  f"不大于{'＋'.join(contract.label(c) for c in check.of)} {row['_sum']:.12g}", check.fix)
 
 
 def _check_at_least(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
     # Parts that are missing could only add to the sum: counts and values are not negative.
     parts = rows[list(check.of)].sum(axis=1, min_count=1)
-    for index, row in rows[rows[check.column] < parts - ADDING_ERROR].iterrows():
+    for row in _picked(rows.assign(_sum=parts), rows[check.column] < parts - ADDING_ERROR):
+        found.file = row["_file"]
         found.add(*row["_place"].at(check.column, contract.label(check.column)), f"{row[check.column]:.12g}",
-                  f"不小于{'＋'.join(contract.label(c) for c in check.of)} {parts[index]:.12g}", check.fix)
+                  f"不小于{'＋'.join(contract.label(c) for c in check.of)} {row['_sum']:.12g}", check.fix)
 
 
 def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract, found: Problems) -> None:
@@ -108,8 +123,9 @@ def _check_per_student(rows: pd.DataFrame, check: Check, contract: TableContract
         students = students.mask(due & rows[name].isna())
     ratio = rows[check.column] / students.where(students > 0)
     label, unit = contract.label(check.column), contract.column(check.column).unit
-    for index, row in rows[(ratio < check.min) | (ratio > check.max)].iterrows():
-        found.add(*row["_place"].at(check.column, label), f"生均 {ratio[index]:.6g} {unit}",
+    for row in _picked(rows.assign(_ratio=ratio), (ratio < check.min) | (ratio > check.max)):
+        found.file = row["_file"]
+        found.add(*row["_place"].at(check.column, label), f"生均 {row['_ratio']:.6g} {unit}",
                   f"生均 {check.min:g} 至 {check.max:g} {unit}", check.fix, level=NOTICE)
 
 
@@ -120,7 +136,8 @@ def _check_dates(rows: pd.DataFrame, contract: TableContract, found: Problems) -
     for column in contract.columns:
         if not column.not_before or not {column.name, column.not_before} <= set(rows):
             continue
-        for _, row in rows[rows[column.name].notna() & rows[column.not_before].notna()].iterrows():
+        for row in _picked(rows, rows[column.name].notna() & rows[column.not_before].notna()):
+            found.file = row["_file"]
             later, earlier = row[column.name], row[column.not_before]
             known = min(len(later), len(earlier))  # a month beside a day: only the months can be compared
             if later[:known] < earlier[:known]:
@@ -134,8 +151,8 @@ def _check_codes(rows: pd.DataFrame, contract: TableContract, found: Problems) -
         if not column.evaluation or column.name not in rows:
             continue
         codes = item_codes(column.evaluation)
-        for _, row in rows[rows[column.name].notna()].iterrows():
-            code = row[column.name]
+        for row in _picked(rows, rows[column.name].notna()):
+            code, found.file = row[column.name], row["_file"]
             if code in codes.records or PLAN_EVIDENCE.fullmatch(code):
                 continue
             place = row["_place"].at(column.name, column.label_zh)
@@ -153,8 +170,8 @@ def _check_codes(rows: pd.DataFrame, contract: TableContract, found: Problems) -
 
 def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
     keys = [k for k in contract.key if k in table]
-    complete = table[table[keys].notna().all(axis=1)]
-    for _, row in complete[complete.duplicated(keys)].iterrows():
+    complete = table[keys].notna().all(axis=1)
+    for row in _picked(table, complete & table.duplicated(keys)):
         words = "、".join(f"{contract.label(k)} {row[k]}" for k in keys)
         found.file = row["_file"]
         found.add(*row["_place"].at(keys[-1], contract.label(keys[-1])), row[keys[-1]], f"只出现一次（{words}）",
@@ -164,7 +181,7 @@ def _check_key(table: pd.DataFrame, contract: TableContract, found: Problems) ->
 def _check_pseudonyms(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
     """A code with the form of an identity or registration number names a person, and must not come in."""
     label = contract.label("student_id")
-    for _, row in table[table["student_id"].astype("string").str.fullmatch(PERSONAL_NUMBER).fillna(False)].iterrows():
+    for row in _picked(table, table["student_id"].astype("string").str.fullmatch(PERSONAL_NUMBER).fillna(False)):
         found.file = row["_file"]
         found.add(*row["_place"].at("student_id", label), "18 位身份证号或学籍号的样式（不显示）", "与身份证号、学籍号无关的化名代码",
                   "在数据离开教育局之前换成化名代码，对照表另外保管")
@@ -172,17 +189,19 @@ def _check_pseudonyms(table: pd.DataFrame, contract: TableContract, found: Probl
 
 def _check_parents(table: pd.DataFrame, contract: TableContract, found: Problems) -> None:
     keys, label = ["county_code", "school_year"], contract.label("parent_code")
+    campuses = _picked(table, table["counted"].eq("no"))
+    if not campuses:
+        return
     known = {
         tuple(map(str, school[:3])): school[3:]
         for school in table[[*keys, "school_code", "counted", "school_type"]].itertuples(index=False, name=None)
     }
     # A parent whose own code could not be read is there; the code is reported already.
     unread = {text for place in table["_place"] if (text := place.reported.get("school_code"))}
-    campus = table["counted"].eq("no").fillna(False)
-    for _, row in table[campus].iterrows():
+    for row in campuses:
         found.file = row["_file"]
         place, parent = row["_place"], row["parent_code"]
-        if not place.has_cell("parent_code") or row[keys].isna().any():
+        if not place.has_cell("parent_code") or any(pd.isna(row[key]) for key in keys):
             continue
         if not pd.isna(parent) and {parent, parent.lstrip("0")} & unread:
             continue
@@ -201,7 +220,7 @@ def _check_parents(table: pd.DataFrame, contract: TableContract, found: Problems
                       "核对所属学校与办学类型，否则校区的学生、教师并不进去")
 
 
-def _stages_lost(campus: pd.Series, parent_type: object, contract: TableContract) -> list[str]:
+def _stages_lost(campus: Mapping[str, Any], parent_type: object, contract: TableContract) -> list[str]:
     """Chinese labels of the stages at which a campus has numbers and its school does not teach."""
     if pd.isna(parent_type) or pd.isna(campus["school_type"]):
         return []
@@ -215,8 +234,11 @@ def _check_stages(table: pd.DataFrame, contract: TableContract, found: Problems)
     for column in contract.columns:
         if not column.stage or column.name not in table:
             continue
+        held = table[column.name] > 0
+        if not held.any():
+            continue
         taught = needs(table, column.stage, contract) | table["school_type"].isna()
-        for _, row in table[~taught & (table[column.name] > 0)].iterrows():
+        for row in _picked(table, held & ~taught):
             found.file = row["_file"]
             found.add(*row["_place"].at(column.name, column.label_zh), f"{row[column.name]:.12g}",
                       f"{labels[row['school_type']]}没有这一学段，应为空白或 0", "核对办学类型或学生、教师数")

@@ -16,6 +16,8 @@ import pandas as pd
 
 from qbresearch.errors import InputError
 from qbresearch.raw.cells import (
+    Fault,
+    KnownCells,
     check_vocabulary,
     heading_text,
     plain_text,
@@ -37,6 +39,8 @@ MIN_HEADINGS = 2
 TOTAL_ROUNDING = 0.005
 MIN_NUMBERS_OF_SCHOOL = 2
 KEY = "school_code"
+NO_CELL = Cell(None)
+DIGITS = frozenset("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,8 @@ def _read_sheet(
     sheet: Sheet, heading_row: int, mapped: list[Mapped], contract: TableContract, problems: Problems, notes: list[str]
 ) -> SheetTable:
     mapped, refused = _check_headings(sheet, heading_row, mapped, contract, problems)
-    records, totals, remarks = [], [], []
+    records: list[tuple[int, list[Cell]]] = []
+    totals, remarks = [], []
     for number, row in enumerate(sheet.rows[heading_row + 1 :], heading_row + 2):
         kind = _row_kind(row, mapped)
         if kind == "total":
@@ -149,8 +154,8 @@ def _read_sheet(
         elif kind == "note":
             remarks.append((number, row))
         elif kind == "data":
-            records.append(_read_row(row, number, sheet.name, mapped, problems))
-    frame = pd.DataFrame(records, columns=[m.column.name for m in mapped] + ["_row", "_reported"], dtype=object)
+            records.append((number, row))
+    frame = _read_rows(records, sheet.name, mapped, problems)
     for number, row in remarks:
         notes.append(" ".join(text for c in row if (text := shown_text(c.value).strip())))
         _report_remark(row, number, sheet.name, mapped, frame["_row"], contract, problems)
@@ -207,6 +212,8 @@ def _check_headings(
 
 def _row_kind(row: list[Cell], mapped: list[Mapped]) -> str:
     """Whether a row below the headings is a school, a total, a note or empty."""
+    if _is_plainly_data(row, mapped):
+        return "data"
     texts = [plain_text(cell.value) for cell in row]
     filled = [t for t in texts if t]
     if not filled:
@@ -219,6 +226,18 @@ def _row_kind(row: list[Cell], mapped: list[Mapped]) -> str:
     if len(filled) == 1 and not _is_value(row[cells[0].position], cells[0]):
         return "note"
     return "data"
+
+
+def _is_plainly_data(row: list[Cell], mapped: list[Mapped]) -> bool:
+    """Whether a row is a school at first sight: it begins with a digit, is filled beside that, and totals nothing.
+
+    Most rows of a large file are; whatever is not so plain is looked at closely.
+    """
+    start = [cell.value for cell in row[:TOTAL_SEARCH_COLUMNS]]
+    if not start or type(start[0]) is not str or start[0][:1] not in DIGITS or not mapped or mapped[0].position:
+        return False
+    filled = any(type(value) is str and value[:1] in DIGITS for value in start[1:])
+    return filled and not any(type(value) is str and "计" in value for value in start)
 
 
 def _has_school_cells(row: list[Cell], cells: list[Mapped]) -> bool:
@@ -258,26 +277,43 @@ def _is_value(cell: Cell, mapped: Mapped) -> bool:
     return read_cell(cell, column, mapped.factor)[1] is None
 
 
-def _read_row(row: list[Cell], number: int, sheet: str, mapped: list[Mapped], problems: Problems) -> list[Any]:
-    values: list[Any] = []
-    reported = {}
-    for m in mapped:
-        cell = row[m.position] if m.position < len(row) else Cell(None)
-        value, fault = read_cell(cell, m.column, m.factor)
-        if fault is not None:
-            problems.add(sheet, number, m.words, cell.value, fault.expected, fault.fix)
-            reported[m.column.name] = plain_text(cell.value)
-        values.append(value)
-    by_name = dict(zip((m.column.name for m in mapped), values, strict=True))
-    columns = {m.column.name: m.column for m in mapped}
+def _read_rows(
+    rows: list[tuple[int, list[Cell]]], sheet: str, mapped: list[Mapped], problems: Problems
+) -> pd.DataFrame:
+    """Values of the rows column by column, with ``_row`` and ``_reported``; problems row by row as a reader meets them."""
+    values: dict[str, list[Any]] = {}
+    faults: list[tuple[int, int, Mapped, Cell, Fault]] = []
     for at, m in enumerate(mapped):
-        if m.column.vocabularies and values[at] is not None:
-            cell = row[m.position]
-            fault = check_vocabulary(cell, m.column, by_name, columns)
+        cells = [row[m.position] if m.position < len(row) else NO_CELL for _, row in rows]
+        read = KnownCells(m.column, m.factor).read(cells)
+        values[m.column.name] = [value for value, _ in read]
+        faults += [(row, at, m, cells[row], fault) for row, (_, fault) in enumerate(read) if fault is not None]
+    faults += _vocabulary_faults(rows, mapped, values)
+    reported: list[dict[str, str]] = [{} for _ in rows]
+    for row, _, m, cell, fault in sorted(faults, key=lambda found: found[:2]):
+        problems.add(sheet, rows[row][0], m.words, cell.value, fault.expected, fault.fix)
+        reported[row][m.column.name] = plain_text(cell.value)
+    columns = values | {"_row": [number for number, _ in rows], "_reported": reported}
+    return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in columns.items()})
+
+
+def _vocabulary_faults(
+    rows: list[tuple[int, list[Cell]]], mapped: list[Mapped], values: dict[str, list[Any]]
+) -> list[tuple[int, int, Mapped, Cell, Fault]]:
+    """Words that do not suit their row, after the faults of its cells; such a cell has no value."""
+    limited = [(at, m) for at, m in enumerate(mapped, len(mapped)) if m.column.vocabularies]
+    beside = {m.column.name: m.column for m in mapped}
+    found = []
+    for row, (_, cells) in enumerate(rows) if limited else ():
+        by_name = {name: column[row] for name, column in values.items()}
+        for at, m in limited:
+            if by_name[m.column.name] is None:
+                continue
+            fault = check_vocabulary(cells[m.position], m.column, by_name, beside)
             if fault is not None:
-                problems.add(sheet, number, m.words, cell.value, fault.expected, fault.fix)
-                reported[m.column.name], values[at] = plain_text(cell.value), None
-    return [*values, number, reported]
+                found.append((row, at, m, cells[m.position], fault))
+                values[m.column.name][row] = None
+    return found
 
 
 def _rows_of_total(frame: pd.DataFrame, row: list[Cell], number: int, totals: list[int]) -> pd.DataFrame | None:

@@ -185,7 +185,8 @@ def _open_csv(path: Path, rows: int | None = None) -> Sheet:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        return Sheet("CSV", [[Cell(v if v != "" else None) for v in line] for line in _csv_lines(text, path.name)])
+        cells = _Cells()
+        return Sheet("CSV", [[cells[v] for v in line] for line in _csv_lines(text, path.name)])
     raise InputError(
         "文字编码认不出",
         where=path.name,
@@ -193,6 +194,14 @@ def _open_csv(path: Path, rows: int | None = None) -> Sheet:
         expected="UTF-8 或 GBK（GB18030）",
         fix="在 Excel 中另存为“CSV UTF-8（逗号分隔）”",
     )
+
+
+class _Cells(dict[str, Cell]):
+    """One cell a text, however often it stands in a file."""
+
+    def __missing__(self, text: str) -> Cell:
+        cell = self[text] = Cell(text if text != "" else None)
+        return cell
 
 
 def _csv_lines(text: str, name: str) -> list[list[str]]:

@@ -80,15 +80,20 @@ class Source:
 
     def describe(self) -> str:
         """One line for the foot of a table or figure."""
-        words = {"title": self.said("title"), "kind": kind_words()[self.kind], "form": form_words()[self.form]}
-        if self.simulated:
-            return say("{title}（{kind}，{form}）", **words)
-        return say("{title}（{kind}，{form}；{producer}）", producer=self.said("producer"), **words)
+        return describe_source(self.said("title"), self.kind, self.form, self.said("producer"))
 
     def said(self, what: str) -> str:
         """``title``, ``producer`` or ``licence`` in the report's language; in Chinese where there is no other."""
         chinese = str(getattr(self, what))
         return chinese if current_language() == CHINESE else getattr(self, f"{what}_en") or chinese
+
+
+def describe_source(title: str, kind: str, form: str, producer: str) -> str:
+    """One line for the foot of a table or figure, in the report's language; data that are invented have no producer."""
+    words = {"title": title, "kind": kind_words()[kind], "form": form_words()[form]}
+    if kind == "simulated":
+        return say("{title}（{kind}，{form}）", **words)
+    return say("{title}（{kind}，{form}；{producer}）", producer=producer, **words)
 
 
 def list_sources(raw: Path) -> tuple[str, ...]:

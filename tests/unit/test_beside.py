@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 
-import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
 from qbresearch.processed.beside import load_beside, sources_beside
 from qbresearch.processed.build import build_source
+from qbresearch.processed.data_index import DataIndex
+from qbresearch.processed.store import list_counties, read_provenance
 from qbresearch.project import Project
 from qbresearch.raw.sources import PASSPORT, TO_FILL, draft_passport
 from qbresearch.raw.template import write_filled_example
 from qbresearch.rules.columns import load_table
+from qbresearch.traces import READS, collected
 
 
 def add(project: Project, source_id: str, table: str, *, kind: str = "real") -> None:
@@ -39,7 +41,7 @@ def project(tmp_path_factory):
 
 
 def county(project: Project) -> str:
-    return str(pd.read_parquet(project.processed / "facts" / "table.parquet")["county_code"].iloc[0])
+    return next(iter(list_counties(project, read_provenance(project, "facts"))))
 
 
 def test_tables_of_the_same_county_are_found_without_being_named(project):
@@ -54,6 +56,16 @@ def test_tables_of_the_same_county_are_found_without_being_named(project):
 def test_a_county_nobody_reports_on_has_nothing_beside_it(project):
     assert sources_beside(project, "schools", "110101") == {}
     assert sources_beside(project, "nowhere", None) == {}
+
+
+def test_what_stands_beside_is_answered_as_it_was_said(project, tmp_path, monkeypatch):
+    monkeypatch.setenv(READS, str(tmp_path / "reads"))
+    for code in (county(project), "110101", None):
+        sources_beside(project, "schools", code)
+    load_beside(project, "schools", county_code=county(project))
+    said = {k: sha for k, sha in collected(tmp_path / "reads").items() if k.startswith(("beside:", "rows:"))}
+    assert f"rows:facts/{county(project)}" in said and "beside:schools/" in said and len(set(said.values())) == 4
+    assert {key: DataIndex(project).answer(*key.split(":", 1)) for key in said} == said
 
 
 def test_real_tables_are_not_set_beside_simulated_schools(project):

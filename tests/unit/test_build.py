@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from qbresearch.errors import InputError
 from qbresearch.processed import build
 from qbresearch.processed.build import build_source, check_files
-from qbresearch.processed.store import provenance_path, read_provenance, table_path
+from qbresearch.processed.partitions import part_path
+from qbresearch.processed.store import (
+    list_built,
+    load_processed,
+    problems_path,
+    provenance_path,
+    read_problems,
+    read_provenance,
+    source_folder,
+)
 from qbresearch.raw.problems import ERROR
 from qbresearch.raw.sources import draft_passport, open_source
+
+
+def table_path(project, source_id):
+    return part_path(source_folder(project, source_id), "01", "2024")
 
 
 def _bytes(book, tmp_path):
@@ -27,7 +39,7 @@ def test_a_source_is_built_once_and_then_left_alone(project, school_source):
 
 
 def test_the_same_files_give_the_same_bytes(project, school_source):
-    paths = table_path(project, "test-county"), provenance_path(project, "test-county")
+    paths = [ask(project, "test-county") for ask in (table_path, provenance_path, problems_path)]
     build_source(project, "test-county")
     before = [path.read_bytes() for path in paths]
     for path in paths:
@@ -43,7 +55,7 @@ def test_a_source_is_built_again_when_anything_it_rests_on_has_changed(project, 
         path = school_source / "source.toml"
         path.write_text(path.read_text(encoding="utf-8").replace("测试用", "改过的"), encoding="utf-8")
     elif change == "code":
-        monkeypatch.setattr(build, "code_sha256", lambda: "0" * 64)
+        monkeypatch.setattr(build, "build_sha256", lambda table: "0" * 64)
     else:
         table_path(project, "test-county").write_bytes(b"")
     assert build_source(project, "test-county").status == "built"
@@ -77,7 +89,7 @@ def test_a_notice_does_not_stop_the_build_and_is_kept_with_the_table(project, ad
     book.put(0, "multimedia_classrooms", None)
     add_source("notices", {"a.xlsx": _bytes(book, tmp_path)})
     assert build_source(project, "notices").status == "built"
-    kept = read_provenance(project, "notices").problems_frame()
+    kept = read_problems(project, "notices")
     assert list(kept["found"]) == ["空白"] and build_source(project, "notices").problems.equals(kept)
 
 
@@ -87,7 +99,7 @@ def test_a_file_that_cannot_be_opened_does_not_hide_the_problems_of_the_others(p
     table, problems = check_files(open_source(project.raw, "mixed"))
     assert len(table) == 12 and (problems["level"] == ERROR).all()
     assert sorted(problems["file"]) == ["坏.xlsx", "好.xlsx", "旧.xls"]
-    assert build_source(project, "mixed").status == "refused" and not list(project.processed.iterdir())
+    assert build_source(project, "mixed").status == "refused" and list_built(project) == ()
 
 
 def test_a_source_of_nothing_but_unreadable_files_is_refused(project, add_source):
@@ -103,7 +115,7 @@ def test_rows_are_sorted_by_key_whatever_order_the_files_have(project, add_sourc
     book.put(11, "parent_code", "0102030050")
     add_source("reversed", {"a.xlsx": _bytes(book, tmp_path)})
     assert build_source(project, "reversed").status == "built"
-    codes = list(pd.read_parquet(table_path(project, "reversed"))["school_code"])
+    codes = list(load_processed(project, "reversed").frame["school_code"])
     assert codes == sorted(codes) and codes[0] == "0102030039"
 
 
@@ -126,5 +138,5 @@ def test_rows_of_a_file_in_a_subfolder_lead_back_to_the_inputs(project, book, tm
     (folder / "2024" / "a.xlsx").write_bytes(_bytes(book, tmp_path))
     (folder / "source.toml").write_text(draft_passport(project.raw, "deep").replace("待填：", "测试用"), encoding="utf-8")
     assert build_source(project, "deep").status == "built"
-    files = set(pd.read_parquet(table_path(project, "deep"))["source_file"])
+    files = set(load_processed(project, "deep").frame["source_file"])
     assert files == set(read_provenance(project, "deep").recipe.inputs) == {"2024/a.xlsx"}

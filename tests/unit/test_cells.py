@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qbresearch.raw.cells import Fault, heading_text, plain_text, read_cell
+from qbresearch.raw import cells
+from qbresearch.raw.cells import (
+    Fault,
+    KnownCells,
+    heading_text,
+    plain_text,
+    read_cell,
+)
 from qbresearch.raw.sheets import Cell
-from qbresearch.rules.columns import load_table
+from qbresearch.rules.columns import list_tables, load_table
 
 SCHOOL = load_table("school")
 FULL_WIDTH = str.maketrans("0123456789.,-%", "０１２３４５６７８９．，－％")
@@ -211,3 +218,28 @@ def test_no_cell_ever_raises_and_each_gives_a_value_or_a_fault(value, number_for
         assert isinstance(why, Fault) and why.expected and why.fix
     if not plain_text(value):
         assert (found, why) == (None, None)
+
+
+# --- the short way for plain cells -----------------------------------------------------------------------------------
+
+TEXTS = (
+    "12", "0", "007", "12.5", "1,234", "-3", "+4", "1e3", "85%", "１２", "12 人", "1234567890123", "1.23456789", "99999999", ".5", "5.",
+    "010203", "0102030001", "01020300011", "2024", "小学", "完全小学", "联系小学", "注：", "一二三 ", " 12", "#N/A", "=1+1", "-", "无", "",
+    "\u3000", "是", "2024-06", "G2a", "城区\n", "12\n", "一\n二", "٣", "²",
+)
+
+
+def test_the_short_way_for_plain_cells_gives_what_the_long_way_gives():
+    plain = 0
+    for table in list_tables():
+        for column in load_table(table).columns:
+            for factor in sorted(set(column.headings.values())):
+                for text in (*TEXTS, None):
+                    short = cells._plainly(text, column, factor)
+                    long = read_cell(Cell(text), column, factor)
+                    assert short is None or (short == long and type(short[0]) is type(long[0])), (column.name, text)
+                    plain += short is not None
+                known = KnownCells(column, factor)
+                asked = [Cell(t) for t in (*TEXTS, *TEXTS)] + [Cell(12.5), Cell(0.85, "0%"), Cell(True), Cell(None), Cell("3", "@")]
+                assert known.read(asked) == [read_cell(cell, column, factor) for cell in asked], column.name
+    assert plain > 1000

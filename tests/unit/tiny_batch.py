@@ -1,12 +1,11 @@
 """A project small enough to be run in seconds: notebooks that import nothing, and data that exist only as a table.
 
-Run as a program, it runs the batch of an existing project, for the tests that kill it on the way.
+Run as a program, it runs the batch of an existing project with an engine, for the tests that kill it on the way.
 """
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -136,9 +135,7 @@ def outputs_of(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    # A test run started in the background inherits an ignored Ctrl-C; the run under test must hear it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        run_batch(plan_of(Project(Path(sys.argv[1]))), workers=2, timeout=60)
+        run_batch(plan_of(Project(Path(sys.argv[1]))), workers=2, timeout=60, engine=sys.argv[2])
     except KeyboardInterrupt:
         sys.exit(130)

@@ -117,11 +117,10 @@ def moments_table(table: IndicatorTable, units: pd.DataFrame, moments: Moments) 
     indicators, g, k = table.standard.indicators, len(units), len(table.codes)
     schools = np.repeat(moments.schools, k)
     missing, cv, mean = moments.missing.ravel(), moments.cv.ravel(), moments.mean.ravel()
-    remark = np.select(
-        [missing > 0, np.isnan(cv), schools == 1],
-        [[say("{n} 所学校缺数据", n=n) for n in missing], say("各校均为零，差异系数没有意义"), say("仅一所学校")],
-        default="",
-    )
+    words = [say("各校均为零，差异系数没有意义"), say("仅一所学校")]
+    remark = np.select([np.isnan(cv), schools == 1], words, default="").astype(object)
+    few = np.flatnonzero(missing > 0)
+    remark[few] = [say("{n} 所学校缺数据", n=n) for n in missing[few]]
     texts = {name: [label_of(i, name) for i in indicators] for name in ("label", "short", "unit")}
     texts["indicator"] = [i.code for i in indicators]
     return units.loc[units.index.repeat(k)].reset_index(drop=True).assign(
@@ -132,7 +131,7 @@ def moments_table(table: IndicatorTable, units: pd.DataFrame, moments: Moments) 
         sd=moments.sd.ravel(),
         cv=cv,
         missing=missing,
-        remark=remark.astype(object),
+        remark=remark,
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from qbresearch.errors import InputError
 from qbresearch.language import say
 from qbresearch.rules.columns import TableContract
-from qbresearch.rules.standards import ScopeRule, Standard
+from qbresearch.rules.standards import ScopeRule, Stage, Standard
 
 KEYS = ("county_code", "county_name", "school_year", "school_code", "school_name", "school_type", "location", "sponsor")
 EXCLUDED_COLUMNS = [*KEYS[:5], "stage", "students", "case", "reason", "clause"]
@@ -68,33 +68,86 @@ def stage_parts(
             expected="每所学校一种办学类型", fix="补上办学类型；它决定学段、拆分与是否纳入评估",
         )
     schools, merged = _merge_campuses(_zero_untaught(schools, contract), contract)
-    pieces, left_out = [], []
-    for stage in standard.stages:
-        rows = schools[_teaches(schools, stage.id, contract)]
-        rows = rows.assign(
-            stage=stage.id, students=rows[stage.students].to_numpy(dtype=float), share=_share(rows, stage.id, standard)
-        )
-        rows, out = _apply_scope(rows, standard, exclude)
-        pieces.append(rows)
-        left_out.append(out)
-    frame = pd.concat(pieces, ignore_index=True)
+    stages = [_stage_rows(schools, stage, standard, contract, exclude) for stage in standard.stages]
+    # All stages are taken out of the table at once: to copy a country's rows costs more than all the rest.
+    at, students, share = (np.concatenate([getattr(s, name) for s in stages]) for name in ("at", "students", "share"))
+    names = np.repeat(np.array([s.id for s in standard.stages], dtype=object), [len(s.at) for s in stages])
+    frame = schools.take(at).reset_index(drop=True).assign(
+        stage=pd.Series(names, dtype="str"), students=students, share=share
+    )
     if frame.empty:
         raise InputError(
             "没有一所学校纳入评估", where=f"标准 {standard.id}", found=f"{len(schools)} 所学校全部不在范围内",
             expected="至少一所", fix="核对办学类型、举办与管理两列，或标准中的 [[scope]]",
         )
-    return StageParts(frame, pd.concat(left_out, ignore_index=True), merged)
+    return StageParts(frame, _excluded(schools, [left for s in stages for left in s.left_out]), merged)
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """Positions of schools that one rule leaves out at a stage, with their students."""
+
+    at: np.ndarray
+    students: np.ndarray
+    stage: str
+    case: str
+    reason: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class _StageRows:
+    """Positions of the schools that a stage judges, with students and shares, and those that it leaves out."""
+
+    at: np.ndarray
+    students: np.ndarray
+    share: np.ndarray
+    left_out: list[_LeftOut]
+
+
+def _stage_rows(
+    schools: pd.DataFrame, stage: Stage, standard: Standard, contract: TableContract, exclude: Collection[str]
+) -> _StageRows:
+    at = np.flatnonzero(_teaches(schools, stage.id, contract).to_numpy(dtype=bool))
+    used = {stage.students, *(s.students for s in standard.stages), "students_senior", "school_type", "sponsor"}
+    rows = schools[[name for name in schools if name in used]].take(at)
+    students = rows[stage.students].to_numpy(dtype=float)
+    share = _share(rows, stage.id, standard)
+    out, left_out = np.zeros(len(rows), dtype=bool), []
+    for rule in standard.scope.values():
+        hit, reason = _scope_hits(rows, students, rule, exclude)
+        hit = hit & ~out
+        left_out.append(_LeftOut(at[hit], students[hit], stage.id, rule.case, reason, rule.citation.said("clause")))
+        out |= hit
+    empty = (students == 0) & ~out
+    words = say("本学年该学段没有学生"), say("指标以学生数为分母")
+    left_out.append(_LeftOut(at[empty], students[empty], stage.id, "no_students", *words))
+    judged = ~(out | empty)
+    return _StageRows(at[judged], students[judged], share[judged], left_out)
+
+
+def _excluded(schools: pd.DataFrame, left_out: list[_LeftOut]) -> pd.DataFrame:
+    """Schools left out, stage by stage and rule by rule."""
+    numbers = [len(left.at) for left in left_out]
+    kept = schools.take(np.concatenate([left.at for left in left_out])).reset_index(drop=True)
+    words = {
+        name: pd.Series(np.repeat(np.array([getattr(left, name) for left in left_out], dtype=object), numbers), dtype="str")
+        for name in ("stage", "case", "reason", "clause")
+    }
+    students = np.concatenate([left.students for left in left_out])
+    return kept.reindex(columns=KEYS[:5]).assign(students=students, **words)[EXCLUDED_COLUMNS]
 
 
 def _zero_untaught(schools: pd.DataFrame, contract: TableContract) -> pd.DataFrame:
     """Columns of a stage that a school type does not teach are zero by definition, not missing."""
     if "school_type" not in schools:
         return schools
+    not_taught = {stage: ~_teaches(schools, stage, contract) for stage in {c.stage for c in contract.columns if c.stage}}
     filled = {}
     for column in contract.columns:
         if column.stage and column.name in schools:
-            not_taught = ~_teaches(schools, column.stage, contract)
-            filled[column.name] = schools[column.name].mask(not_taught & schools[column.name].isna(), 0.0)
+            values = schools[column.name]
+            filled[column.name] = values.mask(not_taught[column.stage] & values.isna(), 0.0)
     return schools.assign(**filled)
 
 
@@ -162,22 +215,9 @@ def _share(rows: pd.DataFrame, stage: str, standard: Standard) -> np.ndarray:
     return share
 
 
-def _apply_scope(
-    rows: pd.DataFrame, standard: Standard, exclude: Collection[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    out = np.zeros(len(rows), dtype=bool)
-    notes = []
-    for rule in standard.scope.values():
-        hit, reason = _scope_hits(rows, rule, exclude)
-        hit = hit & ~out
-        notes.append(_excluded(rows[hit], rule.case, reason, rule.citation.said("clause")))
-        out |= hit
-    empty = (rows["students"].to_numpy() == 0) & ~out
-    notes.append(_excluded(rows[empty], "no_students", say("本学年该学段没有学生"), say("指标以学生数为分母")))
-    return rows[~(out | empty)], pd.concat(notes, ignore_index=True)
-
-
-def _scope_hits(rows: pd.DataFrame, rule: ScopeRule, exclude: Collection[str]) -> tuple[np.ndarray, str]:
+def _scope_hits(
+    rows: pd.DataFrame, students: np.ndarray, rule: ScopeRule, exclude: Collection[str]
+) -> tuple[np.ndarray, str]:
     """Which rows a scope rule leaves out, and in which words."""
     column, value = {
         "special_education": ("school_type", "special_education"),
@@ -195,10 +235,5 @@ def _scope_hits(rows: pd.DataFrame, rule: ScopeRule, exclude: Collection[str]) -
         return kind, say("另一种口径：不计{kind}", kind=rule.label)
     if rule.min_students is not None:
         few = say("{kind}不足 {n} 人", kind=rule.label, n=rule.min_students)
-        return kind & (rows["students"].to_numpy() < rule.min_students), few
+        return kind & (students < rule.min_students), few
     return np.zeros(len(rows), dtype=bool), ""
-
-
-def _excluded(rows: pd.DataFrame, case: str, reason: str, clause: str) -> pd.DataFrame:
-    kept = rows.reindex(columns=[*KEYS[:5], "stage", "students"])
-    return kept.assign(case=case, reason=reason, clause=clause)[EXCLUDED_COLUMNS]
