@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -13,18 +14,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 from scipy.optimize import isotonic_regression
 
 from qbresearch.errors import InputError, check_choice
+from qbresearch.exhibits.margins import Margins
 from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, verdict_words
 from qbresearch.language import say
 
 WIDTH = 7.2  # inches; a little more than the text of an A4 page, so that 9-point text prints at about 8 points
 MAX_PANELS = 8
+PANEL_PAD = 4.3  # points between panels
 VERDICTS = ("met", "not_met", "undecided", "")
 GOLDEN = (math.sqrt(5) - 1) / 2
 GROUP_MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p", "P", "X", "*", "h")
@@ -156,6 +158,7 @@ def matrix(data: pd.DataFrame, rows: str, values: str, where: str) -> pd.DataFra
 # --- words ------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8192)
 def text_width(text: str) -> float:
     """Width of a text in Chinese characters."""
     return sum(1.0 if unicodedata.east_asian_width(c) in "WFA" else 0.55 for c in text)
@@ -166,6 +169,7 @@ def literal_text(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+@lru_cache(maxsize=8192)
 def wrap_text(text: str, width: float) -> str:
     """Break a label into lines of about equal length, at most ``width`` Chinese characters each.
 
@@ -223,7 +227,7 @@ def single_axes(ax: Axes | None, height: float) -> tuple[Axes, bool]:
     """The axes to draw into, and whether the figure around them is ours."""
     if ax is not None:
         return ax, False
-    _, own = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    _, own = plt.subplots(figsize=(WIDTH, height), layout=Margins())
     return own, True
 
 
@@ -242,11 +246,10 @@ def panel_axes(
         return given[:count], False
     columns = 2 if count >= 4 else 1
     rows = math.ceil(count / columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, rows * height + 0.5), layout="constrained", squeeze=False,
-        sharex=sharex, sharey=sharey,
+    _, grid = plt.subplots(
+        rows, columns, figsize=(WIDTH, rows * height + 0.5), layout=Margins(PANEL_PAD), squeeze=False, sharex=sharex,
+        sharey=sharey,
     )  # fmt: skip
-    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06)
     for spare in grid.ravel()[count:]:
         spare.remove()
     return grid.ravel()[:count], True
@@ -326,12 +329,6 @@ def group_looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def ink_on(colour: str | tuple[float, ...]) -> str:
-    """Ink or white, whichever can be read on a colour."""
-    red, green, blue = to_rgb(colour)
-    return PALETTE["ink"] if 0.299 * red + 0.587 * green + 0.114 * blue > 0.52 else "white"
-
-
 def shade_rows(ax: Axes, places: Iterable[float]) -> None:
     """A faint band behind every other row, where several marks share a row."""
     for place in list(places)[1::2]:
@@ -350,9 +347,14 @@ def label_rows(ax: Axes, labels: Sequence[str], width: float) -> np.ndarray:
     places = np.arange(len(labels), dtype=float)
     ax.set_yticks(places, [wrap_text(label, width) for label in labels])
     ax.set_ylim(len(labels) - 0.4, -0.6)
+    bare_rows(ax)
+    return places
+
+
+def bare_rows(ax: Axes) -> None:
+    """Rows without ticks and lines."""
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
-    return places
 
 
 def row_height(count: int, roomy: float) -> float:

@@ -6,10 +6,9 @@ files of the package, never of the system, so a figure is the same on every comp
 
 from __future__ import annotations
 
-import io
 import re
-import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +21,7 @@ from matplotlib.text import Text
 
 from qbresearch import fonts
 from qbresearch.errors import InputError
+from qbresearch.exhibits.picture import draw_picture, encode_png
 from qbresearch.fonts import FontFamily
 from qbresearch.language import say
 
@@ -78,6 +78,7 @@ _SETTINGS: Mapping[str, object] = MappingProxyType(
         "axes.titlesize": 9.5,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
+        "axes.titley": 1.0,  # left free, a title asks for everything above the axes before every drawing
         "axes.labelsize": 8.5,
         "xtick.labelsize": 8.0,
         "ytick.labelsize": 8.0,
@@ -135,20 +136,20 @@ def missing_glyphs(text: str) -> str:
     return fonts.missing_glyphs(text, _DRAWN_WITH)
 
 
-def _families(text: Text) -> list[FontFamily]:
-    """Font families of ours that a text asks for, with ``sans-serif`` replaced by what it stands for."""
-    named = text.get_fontfamily()
-    names = {f for n in named for f in (mpl.rcParams["font.sans-serif"] if n == "sans-serif" else [n])}
-    return [family for family in _DRAWN_WITH if family.name in names]
+@lru_cache(maxsize=8192)
+def _undrawable(text: str, named: tuple[str, ...], sans: tuple[str, ...], *, formulas: bool) -> str:
+    """Characters of a text that would come out as boxes.
 
-
-def _undrawable(text: Text) -> str:
-    """Characters of a text that would come out as boxes; formulas between dollar signs are set in DejaVu Sans."""
-    pieces = re.split(r"(?<!\\)\$", text.get_text())
-    if len(pieces) % 2 == 0 or not text.get_parse_math():  # a lone dollar sign is just a dollar sign
-        return fonts.missing_glyphs(text.get_text(), _families(text))
-    plain, formulas = "".join(pieces[::2]), "".join(pieces[1::2])
-    return fonts.missing_glyphs(plain, _families(text)) + fonts.missing_glyphs(formulas, [_FALLBACK])
+    ``named`` are the font families it asks for, ``sans`` those that ``sans-serif`` stands for. Formulas between dollar
+    signs are set in DejaVu Sans.
+    """
+    names = {family for name in named for family in (sans if name == "sans-serif" else (name,))}
+    families = [family for family in _DRAWN_WITH if family.name in names]
+    pieces = re.split(r"(?<!\\)\$", text)
+    if len(pieces) % 2 == 0 or not formulas:  # a lone dollar sign is just a dollar sign
+        return fonts.missing_glyphs(text, families)
+    inside = fonts.missing_glyphs("".join(pieces[1::2]), [_FALLBACK])
+    return fonts.missing_glyphs("".join(pieces[::2]), families) + inside
 
 
 def check_glyphs(figure: Figure, *, where: str) -> None:
@@ -169,11 +170,13 @@ def check_glyphs(figure: Figure, *, where: str) -> None:
     for axes in figure.axes:  # labels of ticks come into being only when asked for
         axes.get_xticklabels()
         axes.get_yticklabels()
+    sans = tuple(mpl.rcParams["font.sans-serif"])
     for text in figure.findobj(Text):
-        if not text.get_visible() or not text.get_text():
+        words = text.get_text()
+        if not words or not text.get_visible():
             continue
-        if bad := _undrawable(text):
-            _refuse(bad, text.get_text(), where)
+        if bad := _undrawable(words, tuple(text.get_fontfamily()), sans, formulas=text.get_parse_math()):
+            _refuse(bad, words, where)
 
 
 def _refuse(bad: str, text: str, where: str) -> None:
@@ -205,9 +208,7 @@ def figure_png(figure: Figure, *, dpi: int = DOTS_PER_INCH, where: str = "图") 
         The picture, its width and its height in pixels. The same figure gives the same bytes.
     """
     check_glyphs(figure, where=where)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    pixels = draw_picture(figure, dpi)
     plt.close(figure)
-    png = buffer.getvalue()
-    width, height = struct.unpack(">II", png[16:24])  # the header chunk of every PNG begins with the two
-    return png, width, height
+    height, width = pixels.shape[:2]
+    return encode_png(pixels, dpi), width, height

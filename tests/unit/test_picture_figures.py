@@ -12,7 +12,6 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from drawing import check_texts_inside_and_apart
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -22,6 +21,7 @@ from qbresearch import language
 from qbresearch.exhibits import picture, style
 from qbresearch.exhibits.figures.warming import warm_figures
 from qbresearch.exhibits.margins import Margins
+from tests.unit.drawing import check_texts_inside_and_apart
 
 LABELS = ["每百名学生拥有网络多媒体教室数"]
 

@@ -3,13 +3,15 @@
 from qbresearch.exhibits.figures.balance import (
     MAX_GROUPS,
     MAX_ROWS,
-    plot_attainment_map,
     plot_between_within,
-    plot_county_cvs,
     plot_cv_caps,
     plot_distributions,
     plot_groups,
     plot_years,
+)
+from qbresearch.exhibits.figures.coloured_tables import (
+    plot_attainment_map,
+    plot_county_cvs,
 )
 from qbresearch.exhibits.figures.correlations import plot_correlations
 from qbresearch.exhibits.figures.empty import plot_nothing
@@ -41,6 +43,7 @@ from qbresearch.exhibits.figures.plans import (
     plot_timetable,
 )
 from qbresearch.exhibits.figures.specifications import plot_specifications
+from qbresearch.exhibits.figures.warming import warm_figures
 
 __all__ = [
     "MAX_GROUPS",
@@ -74,4 +77,5 @@ __all__ = [
     "plot_variance",
     "plot_verdicts",
     "plot_years",
+    "warm_figures",
 ]

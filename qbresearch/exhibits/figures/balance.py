@@ -14,20 +14,17 @@ import math
 from collections.abc import Sequence
 from itertools import cycle
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, PercentFormatter
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.canvas import (
     add_legend,
+    bare_rows,
     beside_axes,
     check_count,
     check_once,
@@ -36,37 +33,25 @@ from qbresearch.exhibits.canvas import (
     diamond_handle,
     dot_handle,
     finite_unique,
-    ink_on,
     label_rows,
     largest_students,
-    literal_text,
     mark_value,
-    matrix,
     number_text,
     panel_axes,
     panel_title,
     point_areas,
-    points_wide,
     read_frame,
     side_column,
     single_axes,
     spread_points,
-    text_width,
     value_axis,
     verdict_handles,
-    wrap_text,
 )
-from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE, verdict_words
+from qbresearch.exhibits.style import GROUP_COLOURS, MARKERS, PALETTE
 from qbresearch.language import say
 
 MAX_GROUPS = 12
 MAX_ROWS = 60  # more rows than this cannot be read on one page
-RATIO_RANGE = (0.5, 1.5)  # a school at half or at one and a half times a standard has the full colour
-CELL_MARKS = {
-    "met": {"marker": "o", "markersize": 3.8, "markeredgewidth": 0.0},
-    "not_met": {"marker": "x", "markersize": 4.4, "markeredgewidth": 1.3},
-    "undecided": {"marker": "$?$", "markersize": 5.6, "markeredgewidth": 0.3},
-}
 
 
 def plot_distributions(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None = None) -> np.ndarray:
@@ -117,9 +102,11 @@ def _strip(ax: Axes, rows: pd.DataFrame, largest: float) -> None:
     shown = rows[rows["value"].notna()]
     heights = spread_points(shown["value"].to_numpy(), 0.44)
     areas = point_areas(shown["students"].to_numpy(), largest, len(shown))
+    values, verdicts = shown["value"].to_numpy(), shown["verdict"].to_numpy()
     for kind in ("", "met", "undecided", "not_met"):  # those that need attention on top
-        chosen = shown["verdict"].eq(kind).to_numpy()
-        _points(ax, shown["value"].to_numpy()[chosen], heights[chosen], areas[chosen], kind or "plain")
+        chosen = verdicts == kind
+        if chosen.any():
+            _points(ax, values[chosen], heights[chosen], areas[chosen], kind or "plain")
     middle = sum(ax.get_xlim()) / 2
     for place, threshold in enumerate(thresholds):
         ax.axvline(threshold, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1, zorder=3)
@@ -166,12 +153,15 @@ def plot_groups(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None 
     panels = list(frame.groupby("label", sort=False))
     row_height = float(np.clip(1.5 / len(names), 0.155, 0.26))
     grid, own = panel_axes(len(panels), axes, 0.9 + row_height * len(names), where, sharey=True)
+    largest = largest_students(frame["students"])
     for ax, (label, rows) in zip(grid, panels, strict=True):
         panel_title(ax, label)
         value_axis(ax, rows, [*rows["group_mean"], *rows["threshold"]])
-        label_rows(ax, names, 9 if row_height > 0.22 else math.inf)  # two lines need the height
-        for place, (name, colour) in enumerate(zip(names, cycle(GROUP_COLOURS), strict=False)):
-            _group_row(ax, rows[rows["group"] == name], place, colour, largest_students(frame["students"]))
+        if own and ax is not grid[0]:  # panels of ours have one axis of rows: labelled once, it is labelled for all
+            bare_rows(ax)
+        else:
+            label_rows(ax, names, 9 if row_height > 0.22 else math.inf)  # two lines need the height
+        _group_rows(ax, rows, names, largest)
     handles = [
         dot_handle("plain", say("点越大，学生越多"), alpha=0.6),
         diamond_handle(say("组内平均（按学生数加权）")),
@@ -181,17 +171,28 @@ def plot_groups(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None 
     return grid
 
 
-def _group_row(ax: Axes, rows: pd.DataFrame, place: int, colour: str, largest: float) -> None:
-    """One group in one panel of :func:`plot_groups`."""
-    shown = rows[rows["value"].notna()]
-    heights = place + spread_points(shown["value"].to_numpy(), 0.36)
-    areas = 0.7 * point_areas(shown["students"].to_numpy(), largest, 2 * len(shown))
-    ax.scatter(shown["value"], heights, s=areas, color=colour, alpha=0.55, linewidths=0.3, edgecolors="white", zorder=3)
-    for mean in finite_unique(rows["group_mean"]):
-        ax.vlines(mean, place - 0.4, place + 0.4, color=PALETTE["ink"], linewidth=1.5, zorder=4)
-        ax.plot(mean, place, marker="D", color=PALETTE["ink"], markeredgewidth=0, markersize=5, zorder=5)
-    for threshold in finite_unique(rows["threshold"]):
-        ax.vlines(threshold, place - 0.5, place + 0.5, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1)
+def _group_rows(ax: Axes, rows: pd.DataFrame, names: Sequence[str], largest: float) -> None:
+    """One panel of :func:`plot_groups`: each kind of mark of all groups is one artist, which is drawn much faster."""
+    group, value, students = (rows[name].to_numpy() for name in ("group", "value", "students"))
+    heights, areas, order = [], [], []
+    for place, name in enumerate(names):
+        chosen = np.flatnonzero((group == name) & ~np.isnan(value))
+        order.append(chosen)
+        heights.append(place + spread_points(value[chosen], 0.36))
+        areas.append(0.7 * point_areas(students[chosen], largest, 2 * chosen.size))
+    colours = [c for c, chosen in zip(cycle(GROUP_COLOURS), order, strict=False) for _ in chosen]
+    if colours:
+        ax.scatter(value[np.concatenate(order)], np.concatenate(heights), s=np.concatenate(areas), color=colours, alpha=0.55,
+                   linewidths=0.3, edgecolors="white", zorder=3)  # fmt: skip
+    places = {name: float(place) for place, name in enumerate(names)}
+    means = rows[["group", "group_mean"]].dropna().drop_duplicates()
+    at, levels = means["group_mean"].to_numpy(), means["group"].map(places).to_numpy()
+    ax.vlines(at, levels - 0.4, levels + 0.4, color=PALETTE["ink"], linewidth=1.5, zorder=4)
+    ax.plot(at, levels, linestyle="none", marker="D", color=PALETTE["ink"], markeredgewidth=0, markersize=5, zorder=5)
+    limits = rows[["group", "threshold"]].dropna().drop_duplicates()
+    at, levels = limits["threshold"].to_numpy(), limits["group"].map(places).to_numpy()
+    if at.size:
+        ax.vlines(at, levels - 0.5, levels + 0.5, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1)
 
 
 # --- coefficients of variation ----------------------------------------------------------------------------------
@@ -283,7 +284,8 @@ def plot_years(data: pd.DataFrame, *, axes: Sequence[Axes] | np.ndarray | None =
     for place, (ax, (label, rows)) in enumerate(zip(grid, panels, strict=True)):
         panel_title(ax, label)
         ax.set_xlim(years[0] - 0.5, years[-1] + 0.5)
-        ax.set_ylim(0, top * 1.25)
+        if not own or place == 0:  # panels of ours share the axis
+            ax.set_ylim(0, top * 1.25)
         _year_line(ax, rows.sort_values("school_year", kind="stable"))
         ax.xaxis.set_major_locator(FixedLocator(years[:: math.ceil(years.size / 8)]))
         ax.xaxis.set_major_formatter("{x:.0f}")
@@ -308,12 +310,15 @@ def _year_line(ax: Axes, rows: pd.DataFrame) -> None:
     over = cv > cap
     ax.plot(x, cv, color=PALETTE["met"], zorder=3)
     for chosen, kind, size in ((~over, "met", 6), (over, "not_met", 7.5)):
+        if not chosen.any():
+            continue
         ax.plot(
             x[chosen], cv[chosen], linestyle="none", marker=MARKERS[kind], color=PALETTE[kind],
             markersize=size, markeredgecolor="white", zorder=4,
         )  # fmt: skip
-    for year, limit in zip(x, cap, strict=True):  # a piece for each year: a cap may change
-        ax.hlines(limit, year - 0.5, year + 0.5, color=PALETTE["ink"], linestyle=(0, (4, 2)), linewidth=1.1, zorder=2)
+    capped = ~np.isnan(cap)  # a piece for each year: a cap may change
+    dashes = {"color": PALETTE["ink"], "linestyle": (0, (4, 2)), "linewidth": 1.1, "zorder": 2}
+    ax.hlines(cap[capped], x[capped] - 0.5, x[capped] + 0.5, **dashes)
     if rows["cv"].notna().sum() > 7:  # no room to write them all
         return
     for year, value, limit in zip(x, cv, cap, strict=True):
@@ -371,147 +376,3 @@ def plot_between_within(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     within = Patch(facecolor="#DCE3EA", hatch="///", edgecolor="#8796A5", label=say("组内差异"))
     add_legend(ax, [Patch(facecolor=PALETTE["met"], label=say("组间差异")), within], own)
     return ax
-
-
-# --- tables in colour -------------------------------------------------------------------------------------------
-
-
-def _cells(ax: Axes, values: np.ndarray, cmap: Colormap, norm: Normalize) -> None:
-    """Coloured cells, the first row on top, missing ones grey.
-
-    Not ``seaborn.heatmap``: that draws the whole figure once more to find out whether labels overlap.
-    """
-    ax.set_facecolor(PALETTE["faint"])
-    ax.pcolormesh(np.ma.masked_invalid(values), cmap=cmap, norm=norm, edgecolors="white", linewidth=0.8, zorder=1)
-    ax.invert_yaxis()
-    ax.grid(visible=False)
-    for side in ax.spines.values():
-        side.set_visible(False)
-
-
-def _table_labels(
-    ax: Axes, rows: Sequence[str], columns: Sequence[str], row_size: float, *, own: bool, feet: Sequence[str] = ()
-) -> None:
-    """Names of rows at the left, of columns on top, wrapped to the width of a column; ``feet`` stand below those."""
-    names = max(map(text_width, rows)) * row_size
-    room = points_wide(ax) * (1.0 if own else 0.8)  # axes in somebody else's grid may yet become narrower
-    fits = np.clip((room - names) / len(columns) / 7.5 - 0.7, 3.0, 16.0)
-    headings = [wrap_text(column, float(fits)) for column in columns]
-    if feet:
-        headings = [f"{heading}\n{foot}".rstrip() for heading, foot in zip(headings, feet, strict=True)]
-    ax.set_xticks(np.arange(len(columns)) + 0.5, headings, fontsize=7.5)
-    ax.xaxis.tick_top()
-    ax.set_yticks(np.arange(len(rows)) + 0.5, [literal_text(row) for row in rows], fontsize=row_size)
-    ax.tick_params(length=0)
-
-
-def _colour_bar(ax: Axes, cmap: Colormap, norm: Normalize, label: str, **settings: object) -> None:
-    bar = ax.figure.colorbar(
-        plt.cm.ScalarMappable(norm=norm, cmap=cmap), ax=ax, location="bottom", shrink=0.55, aspect=36, pad=0.015,
-        **settings,
-    )  # fmt: skip
-    bar.set_label(label, fontsize=8.5)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8)
-
-
-def plot_attainment_map(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw, school by indicator, how far each value stands from its standard and what the verdict is.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame
-        One row a school and indicator. Columns: ``school``, ``label`` (indicator), ``ratio`` (value over threshold,
-        no unit; NaN where there is none) and ``verdict`` (``met``, ``not_met``, ``undecided`` or empty). Schools (at
-        most sixty) and indicators are drawn in order of appearance.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    where = "达标情况图"
-    frame = read_frame(data, where, text=("school", "label", "verdict"), numbers=("ratio",))
-    check_verdicts(frame["verdict"], where)
-    ratios, verdicts = matrix(frame, "school", "ratio", where), matrix(frame, "school", "verdict", where)
-    check_count(len(ratios), MAX_ROWS, "学校", where)
-    ax, own = single_axes(ax, 2.1 + 0.158 * len(ratios))
-    cmap = sns.blend_palette([PALETTE["not_met"], "#E9A27E", "#F7F7F7", "#9CC4E2", PALETTE["met"]], as_cmap=True)
-    norm = Normalize(*RATIO_RANGE, clip=True)
-    _cells(ax, ratios.to_numpy(), cmap, norm)
-    _table_labels(ax, list(ratios.index), list(ratios.columns), 7.5, own=own)
-    for verdict, look in CELL_MARKS.items():
-        row, column = np.nonzero(verdicts.eq(verdict).to_numpy())
-        shades = [PALETTE["ink"] if np.isnan(r) else ink_on(cmap(norm(r))) for r in ratios.to_numpy()[row, column]]
-        area, edge = look["markersize"] ** 2, look["markeredgewidth"]
-        ax.scatter(column + 0.5, row + 0.5, s=area, marker=look["marker"], c=shades, linewidths=edge, zorder=3)
-    words = verdict_words()
-    handles: list[Artist] = [
-        dot_handle(verdict, words[verdict], **look | {"color": PALETTE["ink"], "markeredgecolor": PALETTE["ink"]})
-        for verdict, look in CELL_MARKS.items()
-        if frame["verdict"].eq(verdict).any()
-    ]
-    if ratios.isna().to_numpy().any():
-        handles.append(Patch(facecolor=PALETTE["faint"], label=say("没有数据或不适用")))
-    ticks = np.linspace(*RATIO_RANGE, 5)
-    _colour_bar(ax, cmap, norm, say("实测值与标准之比"), ticks=ticks, extend="both")
-    add_legend(ax, handles, own, points_below=6)
-    return ax
-
-
-def plot_county_cvs(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw a table of coefficients of variation, county by indicator, with those over their cap marked.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame
-        One row a county and indicator. Columns: ``county``, ``label`` (indicator), ``cv`` (no unit; NaN where it
-        cannot be computed) and ``cap`` (no unit; NaN for none). Counties (at most sixty) and indicators are drawn
-        in order of appearance.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    where = "各县差异系数图"
-    frame = read_frame(data, where, text=("county", "label"), numbers=("cv", "cap"))
-    cvs, caps = matrix(frame, "county", "cv", where), matrix(frame, "county", "cap", where)
-    check_count(len(cvs), MAX_ROWS, "县", where)
-    ax, own = single_axes(ax, 1.9 + 0.25 * len(cvs))
-    cmap = sns.blend_palette(["#FBFCFD", "#A3C8E4"], as_cmap=True)  # light throughout: ink is read on all of it
-    norm = Normalize(0, max(float(np.nanmax([*frame["cv"], 0.1])), 0.1))
-    _cells(ax, cvs.to_numpy(), cmap, norm)
-    _table_labels(ax, list(cvs.index), list(cvs.columns), 8, own=own, feet=[_cap_text(caps[label]) for label in cvs])
-    over = (cvs > caps).to_numpy()
-    for (row, column), value in np.ndenumerate(cvs.to_numpy()):
-        _cv_cell(ax, row, column, value, bool(over[row, column]))
-    handles: list[Artist] = []
-    if over.any():
-        handles.append(dot_handle("plain", say("超过上限（加框、加粗）"), marker="^", color=PALETTE["ink"]))
-    if cvs.isna().to_numpy().any():
-        handles.append(Patch(facecolor=PALETTE["faint"], label=say("无法计算")))
-    _colour_bar(ax, cmap, norm, say("差异系数（无单位）"))
-    if handles:
-        add_legend(ax, handles, own, points_below=6)
-    return ax
-
-
-def _cap_text(caps: pd.Series) -> str:
-    """The cap to write above a column, if it is the same for all counties."""
-    found = finite_unique(caps)
-    return say("（上限 {cap}）", cap=number_text(found[0])) if len(found) == 1 else ""
-
-
-def _cv_cell(ax: Axes, row: int, column: int, value: float, over: bool) -> None:
-    """One cell of :func:`plot_county_cvs`."""
-    text = "—" if np.isnan(value) else f"{'▲' if over else ''}{value:.3f}"
-    ax.text(
-        column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, fontweight="bold" if over else "normal",
-        zorder=3,
-    )  # fmt: skip
-    if over:
-        colour = PALETTE["not_met"]
-        ax.add_patch(Rectangle((column + 0.04, row + 0.07), 0.92, 0.86, fill=False, ec=colour, lw=1.4, zorder=2))

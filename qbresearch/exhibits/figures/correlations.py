@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Patch, Rectangle
@@ -16,7 +14,6 @@ from qbresearch.exhibits.canvas import (
     check_count,
     check_once,
     check_range,
-    ink_on,
     literal_text,
     points_wide,
     read_frame,
@@ -25,6 +22,7 @@ from qbresearch.exhibits.canvas import (
     wrap_text,
 )
 from qbresearch.exhibits.figures.balance import MAX_ROWS
+from qbresearch.exhibits.figures.colours import colour_bar, colour_scale, ink_on
 from qbresearch.exhibits.style import PALETTE
 from qbresearch.language import say
 
@@ -56,18 +54,14 @@ def plot_correlations(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     rows, columns, frame = _triangle(frame, where) if square else _rectangle(frame, where)
     ax, own = single_axes(ax, (0.9 if square else 1.6) + 0.27 * len(rows))
     _correlation_labels(ax, rows, columns, square=square)
-    cmap = sns.blend_palette([PALETTE["not_met"], "#E9A27E", "#F9F9F9", "#9CC4E2", PALETTE["met"]], as_cmap=True)
+    cmap = colour_scale(PALETTE["not_met"], "#E9A27E", "#F9F9F9", "#9CC4E2", PALETTE["met"])
     norm = Normalize(-1, 1)
     size = 8 if len(columns) <= 10 else 7 if len(columns) <= 14 else 6
     for pair in frame.itertuples():
         _correlation_cell(ax, rows.index(pair.row), columns.index(pair.column), pair, cmap(norm(pair.value)), size)
-    bar = ax.figure.colorbar(
-        plt.cm.ScalarMappable(norm=norm, cmap=cmap), ax=ax, location="bottom", shrink=0.55, aspect=36, pad=0.02
-    )
     marked = frame["significant"].eq(1).any()
-    bar.set_label(say("相关系数（粗体加 * 的显著）") if marked else say("相关系数"), fontsize=8.5)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8)
+    label = say("相关系数（粗体加 * 的显著）") if marked else say("相关系数")
+    colour_bar(ax, cmap, norm, label, own=own)
     if frame["value"].isna().any():
         add_legend(ax, [Patch(facecolor=PALETTE["faint"], label=say("无法计算"))], own, points_below=6)
     return ax

@@ -42,11 +42,7 @@ from qbresearch.exhibits.canvas import (
     verdict_handles,
     wrap_text,
 )
-from qbresearch.exhibits.evaluation_tables import (
-    limit_words,
-    printed_code,
-    value_words,
-)
+from qbresearch.exhibits.evaluation_tables import limit_words, printed_code, value_words
 from qbresearch.exhibits.figures.balance import MAX_ROWS
 from qbresearch.exhibits.figures.empty import plot_nothing
 from qbresearch.exhibits.figures.verdict_grid import (
@@ -56,8 +52,9 @@ from qbresearch.exhibits.figures.verdict_grid import (
     grid_handles,
     part_head,
     row_labels,
-    tile,
+    tile_frames,
     tile_handles,
+    tile_words,
     verdict_grid,
 )
 from qbresearch.exhibits.style import MARKERS, PALETTE
@@ -108,13 +105,16 @@ def plot_verdicts(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_axis_off()
     width = 0.97 * WIDTH * 72 if own else points_wide(ax) / 1.25  # without axis labels a figure of ours has its whole width
     wide = width / (TILES_A_ROW + PART_WIDTH)
-    top = 0.0
+    top, corners = 0.0, []
     for part, children in parts:
         height = max(1, math.ceil(len(children) / TILES_A_ROW))
         part_head(ax, top, height, part, children, wide)
         for place, item in enumerate(children.itertuples()):
-            tile(ax, PART_WIDTH + place % TILES_A_ROW, top + place // TILES_A_ROW, item, wide)
+            corner = (PART_WIDTH + place % TILES_A_ROW, top + place // TILES_A_ROW)
+            corners.append((*corner, item.verdict))
+            tile_words(ax, *corner, item, wide)
         top += height + 0.16
+    tile_frames(ax, corners)
     ax.set_xlim(0, PART_WIDTH + TILES_A_ROW)
     ax.set_ylim(top - 0.16, 0)
     add_legend(ax, tile_handles(items["verdict"], vetoes=items["parent"].eq(VETO).any()), own, points_below=6)
@@ -168,8 +168,7 @@ def plot_margins(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     edge = float(np.clip(1.25 * shown["relative"].abs().quantile(0.9), 0.05, FURTHEST))
     ax.set_xlim(-edge * 1.04, edge * 1.04)
     ax.axvline(0, color=PALETTE["ink"], linewidth=1.1, zorder=2)
-    for place, row in zip(places, shown.itertuples(), strict=True):
-        _margin_row(ax, place, row, edge)
+    _margin_rows(ax, places, shown, edge)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_xlabel(_margin_axis(other, leaves, known, shown))
     values = [value_words(r.value, r.unit, bool(r.percent), limit=r.limit) for r in shown.itertuples()]
@@ -205,15 +204,18 @@ def _limit_handle() -> Artist:
     return handle
 
 
-def _margin_row(ax: Axes, place: float, row: tuple, edge: float) -> None:
-    """One row of :func:`plot_margins`."""
-    kind = row.verdict or "plain"
-    end = float(np.clip(row.relative, -edge, edge))
-    ax.hlines(place, 0, end, color=PALETTE[kind], linewidth=2.2, alpha=0.7, zorder=3)
-    look = {"color": PALETTE[kind], "markeredgecolor": "white", "linestyle": "none", "zorder": 4, "clip_on": False}
-    ax.plot(end, place, marker=MARKERS[kind], markersize=7.5, **look)
-    if abs(row.relative) > edge:
-        text = f"{signed_text(100 * row.relative, 0)}% {'»' if end > 0 else ''}".strip()
+def _margin_rows(ax: Axes, places: np.ndarray, rows: pd.DataFrame, edge: float) -> None:
+    """The marks of :func:`plot_margins`, and numbers where one would stand beyond the edge."""
+    relative, kinds = rows["relative"].to_numpy(), rows["verdict"].replace("", "plain").to_numpy(dtype=object)
+    ends = np.clip(relative, -edge, edge)
+    ax.hlines(places, 0, ends, color=[PALETTE[kind] for kind in kinds], linewidth=2.2, alpha=0.7, zorder=3)
+    for kind in dict.fromkeys(kinds):
+        here = kinds == kind
+        look = {"color": PALETTE[kind], "markeredgecolor": "white", "linestyle": "none", "zorder": 4, "clip_on": False}
+        ax.plot(ends[here], places[here], marker=MARKERS[kind], markersize=7.5, **look)
+    for place in np.flatnonzero(np.abs(relative) > edge):
+        end = ends[place]
+        text = f"{signed_text(100 * relative[place], 0)}% {'»' if end > 0 else ''}".strip()
         ax.annotate(text if end > 0 else f"« {text}", (end, place), xytext=(-8 if end > 0 else 8, 0), zorder=5, va="center",
                     textcoords="offset points", ha="right" if end > 0 else "left", fontsize=7.5,
                     path_effects=[withStroke(linewidth=2.4, foreground="white")])  # fmt: skip

@@ -30,7 +30,6 @@ from qbresearch.exhibits.canvas import (
     common_decimals,
     dot_handle,
     group_looks,
-    ink_on,
     label_rows,
     largest_students,
     literal_text,
@@ -51,6 +50,7 @@ from qbresearch.exhibits.canvas import (
     wrap_text,
 )
 from qbresearch.exhibits.figures.balance import MAX_GROUPS, MAX_ROWS
+from qbresearch.exhibits.figures.colours import ink_on
 from qbresearch.exhibits.style import PALETTE
 from qbresearch.language import say
 

@@ -30,7 +30,6 @@ from qbresearch.exhibits.canvas import (
     dashed_handle,
     dot_handle,
     finite_unique,
-    ink_on,
     label_rows,
     largest_students,
     literal_text,
@@ -48,6 +47,7 @@ from qbresearch.exhibits.canvas import (
     words_in_row,
 )
 from qbresearch.exhibits.figures.balance import MAX_ROWS
+from qbresearch.exhibits.figures.colours import ink_on
 from qbresearch.exhibits.style import PALETTE
 from qbresearch.language import say
 
@@ -393,7 +393,7 @@ def plot_missing(data: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     check_count(len(frame), MAX_ROWS, "变量", where)
     shares = (frame["missing"] / frame["rows"].where(frame["rows"] > 0)).to_numpy()
     height = row_height(len(frame), 0.3)
-    ax, own = single_axes(ax, 1.0 + height * len(frame))
+    ax, _ = single_axes(ax, 1.0 + height * len(frame))
     places = label_rows(ax, list(frame["label"]), row_wrap(height, 17))
     ax.barh(places, np.nan_to_num(shares), height=0.56, color=PALETTE["plain"], edgecolor="white", zorder=2)
     for place in places[np.isnan(shares)]:

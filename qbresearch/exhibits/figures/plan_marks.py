@@ -14,7 +14,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from qbresearch.errors import InputError
-from qbresearch.exhibits.canvas import dot_handle, ink_on, literal_text, wrap_text
+from qbresearch.exhibits.canvas import dot_handle, literal_text, wrap_text
+from qbresearch.exhibits.figures.colours import ink_on
 from qbresearch.exhibits.figures.verdict_grid import shortened
 from qbresearch.exhibits.plan_tables import project_words, warning_words
 from qbresearch.exhibits.style import PALETTE

@@ -32,6 +32,7 @@ from qbresearch.exhibits.canvas import (
     text_width,
     wrap_text,
 )
+from qbresearch.exhibits.margins import Margins
 from qbresearch.exhibits.style import PALETTE
 from qbresearch.language import say
 
@@ -119,7 +120,7 @@ def _specification_axes(axes: Sequence[Axes] | np.ndarray | None, height: float,
             raise InputError("给的坐标区不够", where=where, found=f"{given.size} 个", expected="2 个（估计值、选项）",
                              fix="请多建一个坐标区，或不给 axes")  # fmt: skip
         return given[:2], False
-    figure = plt.figure(figsize=(WIDTH, 2.9 + height), layout="constrained")
+    figure = plt.figure(figsize=(WIDTH, 2.9 + height), layout=Margins())
     parts = GridSpec(2, 1, figure, height_ratios=[2.1, max(height, 0.3)])
     upper = figure.add_subplot(parts[0])
     return np.array([upper, figure.add_subplot(parts[1], sharex=upper)], dtype=object), True
@@ -154,11 +155,10 @@ def _choice_marks(ax: Axes, shown: pd.DataFrame, picked: pd.DataFrame, options: 
     ax.tick_params(axis="y", labelsize=7.5)
     significant = shown["significant"].eq(1).to_numpy()
     width = float(np.clip(260 / len(shown), 0.4, 3.0))
-    for row, (name, option) in zip(rows, options, strict=True):
-        here = picked[name].eq(option).to_numpy()
-        for kind, (colour, _) in LOOKS.items():
-            chosen = here & (significant == kind)
-            ax.vlines(1 + np.flatnonzero(chosen), row - 0.32, row + 0.32, color=colour, linewidth=width, zorder=3)
+    here = np.array([picked[name].eq(option).to_numpy() for name, option in options])  # options by specifications
+    for kind, (colour, _) in LOOKS.items():
+        option, place = np.nonzero(here & (significant == kind))
+        ax.vlines(1 + place, rows[option] - 0.32, rows[option] + 0.32, color=colour, linewidth=width, zorder=3)
     widest = max(text_width(line) for _, option in options for line in wrap_text(option, 12).split("\n"))
     beside = ax.get_yaxis_transform() + ScaledTranslation(-(7.7 * widest + 14) / 72, 0, ax.figure.dpi_scale_trans)
     names = [name for name, _ in options]

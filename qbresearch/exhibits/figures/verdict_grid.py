@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.colors import ListedColormap
-from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+from matplotlib.patches import BoxStyle, FancyBboxPatch, Patch, Rectangle
+from matplotlib.path import Path
 
 from qbresearch.exhibits.canvas import (
     dot_handle,
@@ -57,21 +59,38 @@ def part_head(ax: Axes, top: float, height: int, part: tuple, children: pd.DataF
     ax.annotate(tally, xytext=(0, (lower - upper) / 2 - 2), va="top", fontsize=7.5, color="#4A4A4A", **settings)
 
 
-def tile(ax: Axes, left: float, top: float, item: tuple, wide: float) -> None:
-    """One item: a frame with its mark, code and short label."""
-    look = TILES[item.verdict]
-    box = {"boxstyle": "round,pad=0,rounding_size=0.05", "mutation_aspect": 1.0}
-    hatched = item.verdict == "undecided"
-    place = ((left + 0.03, top + 0.05), 0.94, 0.9)
+def tile_frames(ax: Axes, tiles: Sequence[tuple[float, float, str]]) -> None:
+    """Frames of all items with their marks, from left, top and verdict of each."""
+    for verdict in TILES:
+        if corners := [place[:2] for place in tiles if place[2] == verdict]:
+            _frames(ax, verdict, np.array(corners))
+
+
+def _frames(ax: Axes, verdict: str, corners: np.ndarray) -> None:
+    look = TILES[verdict]
+    hatched = verdict == "undecided"
+    place, round_corners = (0.03, 0.05, 0.94, 0.9), BoxStyle("Round", pad=0, rounding_size=0.05)
     if hatched:  # a hatch has the colour of the edge, so the frame is drawn a second time
-        ax.add_patch(FancyBboxPatch(*place, facecolor="white", edgecolor=HATCH_INK, hatch="/////", linewidth=0, **box))
-    fill = "none" if hatched else look["facecolor"]
-    ax.add_patch(FancyBboxPatch(*place, facecolor=fill, edgecolor=look["edgecolor"], linewidth=0.9, **box))
-    ink = look["ink"]
-    if item.verdict:
-        ax.plot(left + 0.12, top + 0.24, marker=MARKERS[item.verdict], markersize=5.5, linestyle="none", zorder=3,
-                color=ink if item.verdict == "not_met" else PALETTE[item.verdict], markeredgecolor="white",
+        for left, top in corners:
+            box = FancyBboxPatch((left + place[0], top + place[1]), *place[2:], boxstyle=round_corners, facecolor="white",
+                                 edgecolor=HATCH_INK, hatch="/////", linewidth=0)  # fmt: skip
+            ax.add_patch(box)
+    frame = round_corners(*place, 1.0)
+    frames = PathCollection(
+        [Path(frame.vertices + corner, frame.codes) for corner in corners], facecolors="none" if hatched else look["facecolor"],
+        edgecolors=look["edgecolor"], linewidths=0.9, zorder=1,
+    )  # fmt: skip
+    frames.set_transform(ax.transData)
+    ax.add_collection(frames, autolim=False)
+    if verdict:
+        ax.plot(*(corners + (0.12, 0.24)).T, marker=MARKERS[verdict], markersize=5.5, linestyle="none", zorder=3,
+                color=look["ink"] if verdict == "not_met" else PALETTE[verdict], markeredgecolor="white",
                 markeredgewidth=0.4)  # fmt: skip
+
+
+def tile_words(ax: Axes, left: float, top: float, item: tuple, wide: float) -> None:
+    """Code and short label of one item."""
+    hatched, ink = item.verdict == "undecided", TILES[item.verdict]["ink"]
     back = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none"} if hatched else None
     code = printed_code(item.code)
     ax.text(left + 0.2, top + 0.25, code, ha="left", va="center", fontsize=7.5, fontweight="bold", color=ink, bbox=back, zorder=2)
@@ -110,7 +129,7 @@ def verdict_grid(ax: Axes, verdicts: pd.DataFrame, height: float, *, own: bool) 
         side.set_visible(False)
     kinds = list(TILES)
     colours = ListedColormap([TILES[kind]["facecolor"] for kind in kinds])
-    codes = verdicts.map(kinds.index).to_numpy(dtype=float)
+    codes = np.array([kinds.index(verdict) for verdict in verdicts.to_numpy(dtype=object).ravel()], dtype=float).reshape(rows, columns)
     edges = (np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5)
     ax.pcolormesh(*edges, codes, cmap=colours, vmin=-0.5, vmax=len(kinds) - 0.5, edgecolors="white", linewidth=1.0)
     for kind in kinds:
@@ -119,9 +138,13 @@ def verdict_grid(ax: Axes, verdicts: pd.DataFrame, height: float, *, own: bool) 
             shade = "white" if kind == "not_met" else PALETTE[kind]
             ax.scatter(column, row, s=24 if rows <= 40 else 15, marker=MARKERS[kind], c=shade, linewidths=0.4,
                        edgecolors="white", zorder=3)  # fmt: skip
-        look = {"undecided": {"edgecolor": HATCH_INK, "hatch": "/////", "linewidth": 0}, "": {"edgecolor": "#EDEFF1"}}.get(kind)
-        for x, y in zip(column, row, strict=True) if look else ():
-            ax.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor="none", **look))
+        if kind == "undecided":
+            for x, y in zip(column, row, strict=True):
+                ax.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor="none", edgecolor=HATCH_INK, hatch="/////", linewidth=0))
+        elif not kind and row.size:
+            corners = np.array([(-0.47, -0.47), (0.47, -0.47), (0.47, 0.47), (-0.47, 0.47)])
+            squares = np.column_stack([column, row])[:, None] + corners
+            ax.add_collection(PolyCollection(squares, facecolors="none", edgecolors="#EDEFF1", linewidths=1.0, zorder=1), autolim=False)
     ax.set_xlim(-0.5, columns - 0.5)
     ax.set_ylim(rows - 0.5, -0.5)
     size = 8 if rows <= 40 else 7
