@@ -11,10 +11,6 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PACKAGE = Path(__file__).parent
 REPORTED_PACKAGES = (
@@ -39,11 +35,6 @@ def text_sha256(text: str) -> str:
 def json_sha256(value: object) -> str:
     """SHA-256 of a JSON-able value, independent of key order."""
     return text_sha256(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
-
-
-def frame_sha256(frame: pd.DataFrame) -> str:
-    """SHA-256 of a table's columns and cells, independent of the index and of the file that holds it."""
-    return text_sha256(frame.to_csv(index=False, float_format="%.17g", lineterminator="\n"))
 
 
 @cache
