@@ -223,11 +223,13 @@ class Evaluation:
 
     def items_of(self, part_id: str) -> tuple[Item, ...]:
         """Items of a part, in the order of the file."""
-        return tuple(i for i in self.items if i.part == self.part(part_id).id)
+        part = self.part(part_id)
+        return tuple(i for i in self.items if i.part == part.id)
 
     def requirements_of(self, item_code: str) -> tuple[Requirement, ...]:
         """Requirements of an item, in the order of the file; none for items that evidence alone decides."""
-        return tuple(r for r in self.requirements.values() if r.item == self.item(item_code).code)
+        item = self.item(item_code)
+        return tuple(r for r in self.requirements.values() if r.item == item.code)
 
     def choose(self, choices: Mapping[str, str]) -> Evaluation:
         """The same evaluation with other choices in force.

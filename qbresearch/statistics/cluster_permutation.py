@@ -95,8 +95,8 @@ class ClusterMoments:
         q = np.linalg.qr(controls * root[:, None])[0] if k else controls
         rest = y * root - q @ (q.T @ (y * root))
         order = np.argsort(codes, kind="stable")
-        starts = np.searchsorted(codes[order], np.arange(count))
-        pairs = np.add.reduceat((q[:, :, None] * q[:, None, :])[order], starts) if k else np.zeros((count, 0, 0))
+        bounds = np.searchsorted(codes[order], np.arange(1, count))
+        pairs = np.array([part.T @ part for part in np.split(q[order], bounds)]) if k else np.zeros((count, 0, 0))
         return cls(
             members, scale, centre, np.bincount(codes, w, count), cluster_sums(q * root[:, None], codes, count)
             if k else np.zeros((count, 0)), pairs, np.bincount(codes, rest * root, count),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
 
 from qbresearch.errors import InputError
 
@@ -66,7 +67,8 @@ def design_matrix(frame: pd.DataFrame, columns: Sequence[str], *, intercept: boo
     parts: list[np.ndarray] = [np.ones((len(frame), 1))] if intercept else []
     for column in columns:
         _require(frame, column, where)
-    numeric = [c for c in columns if _is_numeric(frame[c])]
+    kinds = dict(zip(frame.columns, frame.dtypes, strict=True))
+    numeric = [c for c in columns if _is_numeric(kinds[c])]
     # One conversion for all numeric columns: models are fitted by the thousand, and pandas is slow column by column.
     block = dict(zip(numeric, frame[numeric].to_numpy(dtype=float, na_value=np.nan).T, strict=True)) if numeric else {}
     for column in columns:
@@ -126,13 +128,18 @@ def _encoded(
 ) -> list[tuple[str, np.ndarray]]:
     if column in block:
         return [(column, _checked(block[column], column, where))]
-    values = frame[column]
-    _refuse_missing(int(values.isna().sum()), len(values), column, where)
-    levels = list(pd.Categorical(values).categories)
-    text = values.astype(str)
-    return [(f"{column}[{level}]", text.eq(str(level)).to_numpy(dtype=float)) for level in levels[1:]] or [
-        (column, np.zeros(len(frame)))
-    ]
+    _refuse_missing(int(frame[column].isna().sum()), len(frame), column, where)
+    return list(level_columns(frame[column]).items())
+
+
+def level_columns(values: pd.Series) -> dict[str, np.ndarray]:
+    """One 0/1 column a level of a text or categorical column but the first, by the name it has in a model.
+
+    A column of one level gives one of zeros under its own name.
+    """
+    held = pd.Categorical(values)
+    found = {f"{values.name}[{level}]": (held.codes == k).astype(float) for k, level in enumerate(held.categories) if k}
+    return found or {str(values.name): np.zeros(len(values))}
 
 
 def _numbers(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
@@ -144,7 +151,7 @@ def _numbers(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
     return _checked(frame[column].to_numpy(dtype=float, na_value=np.nan), column, where)
 
 
-def _is_numeric(values: pd.Series) -> bool:
+def _is_numeric(values: pd.Series | ExtensionDtype | np.dtype) -> bool:
     return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)
 
 

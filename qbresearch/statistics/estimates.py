@@ -34,14 +34,18 @@ def estimate_table(
         Columns ``term, estimate, se, df, statistic, p, low, high``. A standard error of zero gives an empty
         ``statistic`` and ``p``, and an interval of no width.
     """
+    return pd.DataFrame({"term": list(terms), **t_tests(estimates, errors, df, level=level)}, columns=ESTIMATE_COLUMNS)
+
+
+def t_tests(
+    estimates: ArrayLike, errors: ArrayLike, df: ArrayLike = np.inf, *, level: float = LEVEL
+) -> dict[str, np.ndarray]:
+    """The columns of :func:`estimate_table` beside ``term``, for callers that want a few numbers and no table."""
     estimate, se = np.asarray(estimates, dtype=float), np.asarray(errors, dtype=float)
     freedom = np.broadcast_to(np.asarray(df, dtype=float), estimate.shape)
     statistic = np.divide(estimate, se, out=np.full_like(estimate, np.nan), where=se > 0)
     half = stats.t.ppf((1 + level) / 2, freedom) * se
-    return pd.DataFrame(
-        {
-            "term": list(terms), "estimate": estimate, "se": se, "df": freedom, "statistic": statistic,
-            "p": 2 * stats.t.sf(np.abs(statistic), freedom), "low": estimate - half, "high": estimate + half,
-        },
-        columns=ESTIMATE_COLUMNS,
-    )
+    return {
+        "estimate": estimate, "se": se, "df": freedom, "statistic": statistic,
+        "p": 2 * stats.t.sf(np.abs(statistic), freedom), "low": estimate - half, "high": estimate + half,
+    }  # fmt: skip

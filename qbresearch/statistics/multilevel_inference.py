@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -39,15 +40,20 @@ def factors_of(theta: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
     for size in sizes:
         count = size * (size + 1) // 2
         upper = np.zeros((size, size))
-        upper[np.triu_indices(size)] = theta[start : start + count]
+        upper[_triangle(size)] = theta[start : start + count]
         factors.append(upper.T)
         start += count
     return factors
 
 
+@cache
+def _triangle(size: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(size)
+
+
 def theta_of(factors: Sequence[np.ndarray]) -> np.ndarray:
     """The inverse of :func:`factors_of`."""
-    return np.concatenate([factor.T[np.triu_indices(len(factor))] for factor in factors])
+    return np.concatenate([factor.T[_triangle(len(factor))] for factor in factors])
 
 
 def lower_root(covariance: np.ndarray) -> np.ndarray:

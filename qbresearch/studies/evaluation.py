@@ -54,6 +54,7 @@ class EvaluationStudy:
     evaluation: Evaluation
     use: PlanUse | None
     beside: Mapping[str, BesideTable]
+    _inputs: dict[tuple[str, int], CountyInputs] = field(default_factory=dict, repr=False)
     _results: dict[tuple[str, int], CountyEvaluation] = field(default_factory=dict, repr=False)
     _planned: dict[str, CountyEvaluation] = field(default_factory=dict, repr=False)
 
@@ -108,6 +109,11 @@ class EvaluationStudy:
         """What the evaluation of one county and year reads (by default those of the study)."""
         code = county_code or self.county_codes[0]
         year = self.study.school_year if school_year is None else school_year
+        if (code, year) not in self._inputs:
+            self._inputs[code, year] = self._read(code, year)
+        return self._inputs[code, year]
+
+    def _read(self, code: str, year: int) -> CountyInputs:
         schools = self.study.data.for_years(year).frame
         tables, contracts = {}, {}
         for table, held in self.beside.items():
@@ -120,9 +126,9 @@ class EvaluationStudy:
                 rows = rows[rows["fiscal_year"].le(year)]
             if len(rows):
                 tables[table], contracts[table] = rows.reset_index(drop=True), held.contract
-        names = self.study.data.county_names()
         return CountyInputs(
-            code, names[code], year, schools[schools["county_code"].eq(code)], self.study.data.contract, tables, contracts
+            code, self.study.county_names[code], year, schools[schools["county_code"].eq(code)],
+            self.study.data.contract, tables, contracts,
         )
 
     def result(self, county_code: str = "", school_year: int | None = None) -> CountyEvaluation:
@@ -201,20 +207,22 @@ class EvaluationStudy:
 
     # --- exhibits ------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _tree(self) -> pd.DataFrame:
+        tree = self.result().tidy()
+        return _without_only_children(tree.assign(full=_by_themselves(tree)))
+
     def tree(self) -> pd.DataFrame:
         """Every node of the tree from the top down (``CountyEvaluation.tidy``), with ``full``: its label by itself.
 
         The only condition of an item does not stand below it a second time: the item has its number.
-
         """
-        tree = self.result().tidy()
-        return _without_only_children(tree.assign(full=_by_themselves(tree)))
+        return self._tree.copy()
 
     def branch(self, *codes: str) -> pd.DataFrame:
         """Rows of the tree below (and with) nodes of these codes, each node once."""
         nodes = [node.code for code in codes for _, _, node in self.result().tree.find(code).walk()]
-        tree = self.tree()
-        return tree[tree["code"].isin(nodes)].reset_index(drop=True)
+        return self._tree[self._tree["code"].isin(nodes)].reset_index(drop=True)
 
     def verdict(self, code: str) -> str:
         """The verdict of one node."""
@@ -253,12 +261,16 @@ class EvaluationStudy:
 
     def scope(self) -> pd.DataFrame:
         """Schools by type and how many each item judged school by school looks at, for ``scope_table``."""
+        return self._scope.copy()
+
+    @cached_property
+    def _scope(self) -> pd.DataFrame:
         inputs = self.inputs()
         roster, types = school_roster(inputs), inputs.contract.choice_labels("school_type")
         homes = {site.code: site.home for site in roster.sites.values()}
         kinds = pd.Series({school.code: school.kind for school in roster.schools}, dtype=object)
         judged = {
-            item: set(found.rows.loc[found.rows["decides"].astype(bool), "school_code"].map(homes))
+            item: {homes[one["school_code"]] for one in found.lines if one["requirement"] not in found.informative}
             for item, found in self.result().school_evidence.items()
         }
         rows = []
@@ -278,7 +290,7 @@ class EvaluationStudy:
         }  # fmt: skip
         found = self.result().school_evidence
         return tuple(
-            say("{item}：核对 {n} 所；{why}。", item=item, n=int(self.scope()[item].iloc[-1]), why=who[item]) for item in found
+            say("{item}：核对 {n} 所；{why}。", item=item, n=int(self._scope[item].iloc[-1]), why=who[item]) for item in found
         )
 
     @property

@@ -25,7 +25,7 @@ def judged_stages(evaluation: EvaluationStudy, trees: Mapping[str, Node]) -> Sta
     inputs = {code: evaluation.inputs(code) for code in trees}
     records = [rows for one in inputs.values() if (rows := one.table("evidence")) is not None]
     starting = {code: judge_starting_grades(one.table("class"), evaluation.evaluation) for code, one in inputs.items()}
-    calendar = place_stages(evaluation.plan, as_of=evaluation.study.school_year, names=evaluation.study.data.county_names())
+    calendar = place_stages(evaluation.plan, as_of=evaluation.study.school_year, names=evaluation.study.county_names)
     return judge_stages(calendar, trees, pd.concat(records) if records else None, starting_grades=starting)
 
 
@@ -47,7 +47,7 @@ def county_lists(evaluation: EvaluationStudy, code: str, problems: ProblemList) 
     return three_lists(
         evaluation.plan, problems, evaluation.inputs(code).table("project"),
         as_of=Month(evaluation.study.school_year, LAST_MONTH), county_code=code,
-        county=evaluation.study.data.county_names()[code],
+        county=evaluation.study.county_names[code],
     )
 
 

@@ -79,7 +79,12 @@ class Study:
     @property
     def county_name(self) -> str:
         """Name of the county (of the set: the title of the data)."""
-        return self.data.county_names()[self.county_code] if self.county_code else self.data.provenance.said("title")
+        return self.county_names[self.county_code] if self.county_code else self.data.provenance.said("title")
+
+    @cached_property
+    def county_names(self) -> dict[str, str]:
+        """Names of the counties loaded by their codes."""
+        return self.data.county_names()
 
     @property
     def stage_label(self) -> str:

@@ -123,7 +123,7 @@ def test_blanking_findings_opens_a_verdict_or_leaves_it(records, data) -> None:
                         columns=["item", "title", "number", "date", "confirmed_by", "finding"], dtype=object)  # fmt: skip
     blank = rows.assign(finding=[None if data.draw(st.booleans()) else f for f in rows["finding"]])
     shuffled = rows.sample(frac=1, random_state=1)
-    whole, part, other = (judge_evidence(["a", "b"], r, code="x", label="x").verdict for r in (rows, blank, shuffled))
+    whole, part, other = (judge_evidence(["a", "b"], r.to_dict("records"), code="x", label="x").verdict for r in (rows, blank, shuffled))
     assert part in (whole, UNDECIDED) and other == whole
     findings = {code: [f for i, f in records if i == code] for code in "ab"}
     assert (whole == MET) == all(f and set(f) == {MET} for f in findings.values())

@@ -245,7 +245,7 @@ def test_a_mixed_item_needs_its_number_and_its_documents(finding, places) -> Non
     evidence = pd.DataFrame({"item": ["G14"], "title": ["分配办法"], "number": [None], "date": [None],
                              "confirmed_by": ["教育局"], "finding": [finding]})  # fmt: skip
     facts = {"quality_high_school_places_allocated": places, "quality_high_school_places": 1000}
-    node = judge_ratio_item(item, facts, evidence, NATIONAL)
+    node = judge_ratio_item(item, facts, evidence.to_dict("records"), NATIONAL)
     assert [child.code for child in node.children] == ["G14_places", "G14:evidence"]
     assert node.children[0].verdict == {800: "met", 100: "not_met", None: "undecided"}[places]
     assert node.children[1].verdict == finding

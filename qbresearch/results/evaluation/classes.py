@@ -99,7 +99,7 @@ def judge_classes(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidenc
     ------
     Limits and their clauses: the requirements of G5, with their citations.
     """
-    roster, table = school_roster(inputs), inputs.table("class")
+    roster, table = school_roster(inputs), inputs.records("class")
     classes = roster.rows_of(table)
     schools = roster.of(WITH_TEACHING_POINTS, seen=classes)
     rows = []
@@ -177,7 +177,7 @@ def class_differences(inputs: CountyInputs) -> pd.DataFrame:
         stage with a class or a school number missing, or without classes, cannot be compared and has no row.
     """
     roster = school_roster(inputs)
-    classes, rows = roster.rows_of(inputs.table("class")), []
+    classes, rows = roster.rows_of(inputs.records("class")), []
     for school in roster.of(WITH_TEACHING_POINTS, seen=classes):
         for stage in COMPULSORY:
             sizes = [number(row["students"]) for row in classes.get(school.code, []) if row["stage"] == stage]

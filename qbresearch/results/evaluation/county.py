@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from qbresearch.exhibits.style import verdict_words
 from qbresearch.language import clauses, label_of, say
 from qbresearch.results.evaluation.evidence import evidence_node
 from qbresearch.results.evaluation.finance import IncreaseResult, check_increases
-from qbresearch.results.evaluation.inputs import CountyInputs
+from qbresearch.results.evaluation.inputs import CountyInputs, Record
 from qbresearch.results.evaluation.ratios import (
     FACTS,
     county_facts,
@@ -165,7 +165,7 @@ def evaluate_county(inputs: CountyInputs, evaluation: Evaluation, attainment: At
         code of an item that no document decides is not looked at.
     """
     _check_attainment(inputs, evaluation, attainment)
-    _check_codes(inputs.table(EVIDENCE), evaluation)
+    _check_codes(inputs.records(EVIDENCE), evaluation)
     facts = county_facts(inputs)
     population = known_number(facts, "resident_population") if facts is not None else None
     recognition = measure_recognition(inputs.table(SURVEY), population, evaluation, place=_place_of_people(facts))
@@ -173,7 +173,7 @@ def evaluate_county(inputs: CountyInputs, evaluation: Evaluation, attainment: At
     reported, increases = judge_reported(inputs, evaluation), check_increases(_finance(inputs), evaluation, year=inputs.school_year)
     resources = {node.code: node for node in resource_nodes(attainment, attainment.standard)}
     series = {node.code: node for node in increases.nodes()}
-    evidence = inputs.table(EVIDENCE)
+    evidence = inputs.records(EVIDENCE)
     judges: dict[str, Callable[[Item], Node]] = {
         "resources": lambda item: _indicator(item, resources[item.code], evaluation),
         "ratio": lambda item: judge_ratio_item(item, facts, evidence, evaluation),
@@ -241,9 +241,9 @@ def _check_attainment(inputs: CountyInputs, evaluation: Evaluation, attainment: 
         )
 
 
-def _check_codes(evidence: pd.DataFrame | None, evaluation: Evaluation) -> None:
+def _check_codes(evidence: Sequence[Record] | None, evaluation: Evaluation) -> None:
     """A record under a misspelt code would be overlooked: refused with the nearest code there is."""
     known = list(dict.fromkeys(code for item in evaluation.items for code in (item.code, *item.evidence)))
-    for code in [] if evidence is None else evidence["item"]:
+    for code in (row["item"] for row in evidence or ()):
         if not str(code).startswith(PLAN_EVIDENCE):
             check_choice(code, known, name="条目代码", where="佐证材料表")

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from qbresearch.language import clauses, label_of, listed, say
+from qbresearch.results.evaluation.inputs import Record
 from qbresearch.results.evaluation.tree import (
     MET,
     NOT_MET,
@@ -25,7 +26,7 @@ TABLE = "evidence"
 
 
 def judge_evidence(
-    codes: Sequence[str], evidence: pd.DataFrame | None, *, code: str, label: str, occurrence: bool = False,
+    codes: Sequence[str], evidence: Sequence[Record] | None, *, code: str, label: str, occurrence: bool = False,
     names: Mapping[str, str] | None = None, **facts: Any,
 ) -> Node:
     """Judge a qualitative condition by the records that a county has handed in.
@@ -34,7 +35,7 @@ def judge_evidence(
     ----------
     codes : sequence of str
         Codes that need a record each (``G2a`` to ``G2d`` for the four unified standards).
-    evidence : DataFrame or None
+    evidence : sequence of mappings or None
         Rows of the evidence table of one county and school year (``item, title, number, date, confirmed_by, finding``);
         ``None`` where nobody supplied the table. Records of other codes are not looked at.
     code, label : str
@@ -57,10 +58,10 @@ def judge_evidence(
     if evidence is None:
         reason = say("没有本县本学年的“{table}”", table=label_of(load_table(TABLE)))
         return Node(code, label, UNDECIDED, reason=reason, **facts)
-    records = evidence[evidence["item"].isin(list(codes))]
-    rows = records.sort_values("item", kind="stable").to_dict("records")
+    rows = sorted((row for row in evidence if str(row["item"]) in codes), key=lambda row: str(row["item"]))
     findings = [str(row["finding"]) if pd.notna(row["finding"]) else UNDECIDED for row in rows]
-    absent = [wanted for wanted in codes if wanted not in set(records["item"])]
+    present = {row["item"] for row in rows}
+    absent = [wanted for wanted in codes if wanted not in present]
     words = finding_words(occurrence=occurrence)
     documents = [_document(row, named=len(codes) > 1) for row in rows]
     said = [say("{document}：{finding}", document=d, finding=words[f]) for d, f in zip(documents, findings, strict=True)]
@@ -71,7 +72,7 @@ def judge_evidence(
     return Node(code, label, _verdict(findings, complete=not absent), reason=clauses(said), elements=elements, **facts)
 
 
-def evidence_node(item: Item, evidence: pd.DataFrame | None, evaluation: Evaluation) -> Node:
+def evidence_node(item: Item, evidence: Sequence[Record] | None, evaluation: Evaluation) -> Node:
     """The node of an item that documents decide; with a child for every record it needs where it needs several."""
     facts = {"occurrence": item.part == "veto"} | cited(item.citation, evaluation.sources)
     if len(item.evidence) == 1:
@@ -98,7 +99,7 @@ def _verdict(findings: Iterable[str], *, complete: bool) -> str:
     return MET if complete and found == {MET} else UNDECIDED
 
 
-def _document(row: dict[str, Any], *, named: bool) -> str:
+def _document(row: Record, *, named: bool) -> str:
     """A record in words: code where several are asked for, title, and what is known of number, date and department."""
     known = [str(row[name]) for name in ("number", "date") if row.get(name) and pd.notna(row[name])]
     if row.get("confirmed_by") and pd.notna(row["confirmed_by"]):

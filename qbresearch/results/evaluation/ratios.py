@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from qbresearch.errors import InputError
 from qbresearch.language import clauses, label_of, listed, say
 from qbresearch.results.evaluation.evidence import evidence_node
-from qbresearch.results.evaluation.inputs import CountyInputs
+from qbresearch.results.evaluation.inputs import CountyInputs, Record
 from qbresearch.results.evaluation.tree import (
     MET,
     UNDECIDED,
@@ -107,11 +107,12 @@ def measure(
 
 
 def judge_ratio_item(
-    item: Item, facts: Mapping[str, Any] | None, evidence: pd.DataFrame | None, evaluation: Evaluation
+    item: Item, facts: Mapping[str, Any] | None, evidence: Sequence[Record] | None, evaluation: Evaluation
 ) -> Node:
     """The node of an item that a quotient decides, or a quotient and documents: both must be met.
 
-    ``facts`` is the county's row of facts, ``None`` where there is none. The half that documents decide has the code
+    ``facts`` is the county's row of facts, ``evidence`` the rows of the evidence table; ``None`` where there is none.
+    The half that documents decide has the code
     ``<item>:evidence``.
     """
     children = [measure(r, facts, evaluation=evaluation) for r in evaluation.requirements_of(item.code)]
@@ -140,15 +141,15 @@ def _informed(half: Node, item: Item, facts: Mapping[str, Any] | None) -> Node:
 
 def county_facts(inputs: CountyInputs) -> Mapping[str, Any] | None:
     """The county's row of facts, ``None`` where nobody supplied one; :class:`InputError` where there are two."""
-    table = inputs.table(FACTS)
-    if table is None or table.empty:
+    rows = inputs.records(FACTS)
+    if not rows:
         return None
-    if len(table) > 1:
+    if len(rows) > 1:
         raise InputError(
-            "一个县一个学年有两行数据", where=f"县级数据（{inputs.county_code}，{inputs.school_year} 学年）", found=f"{len(table)} 行",
+            "一个县一个学年有两行数据", where=f"县级数据（{inputs.county_code}，{inputs.school_year} 学年）", found=f"{len(rows)} 行",
             expected="一行", fix="删去重复的一行",
         )
-    return table.iloc[0].to_dict()
+    return rows[0]
 
 
 def known_number(facts: Mapping[str, Any], name: str) -> float | None:

@@ -63,7 +63,7 @@ def judge_item(code: str, inputs: CountyInputs, evaluation: Evaluation) -> Node:
     if item.kind == "survey":
         population = known_number(facts, "resident_population") if facts is not None else None
         return measure_recognition(inputs.table("survey"), population, evaluation).node
-    return judge_ratio_item(item, facts, inputs.table("evidence"), evaluation)
+    return judge_ratio_item(item, facts, inputs.records("evidence"), evaluation)
 
 
 def mark_readings(tree: Node, readings: pd.DataFrame, words: Mapping[str, str] | None = None) -> Node:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from matplotlib.axes import Axes
 from qbresearch.errors import check_choice
 from qbresearch.exhibits.figures.evaluation import plot_recognition
 from qbresearch.language import clauses, label_of, listed, say
+from qbresearch.results.evaluation.inputs import Record
 from qbresearch.results.evaluation.ratios import known_number, unit_words
 from qbresearch.results.evaluation.tree import (
     MET,
@@ -32,23 +35,23 @@ from qbresearch.rules.columns import load_table
 from qbresearch.rules.evaluations import Evaluation, Requirement
 from qbresearch.rules.settings import setting
 from qbresearch.statistics.proportions import wilson_interval
-from qbresearch.statistics.records import plain_records
+from qbresearch.statistics.records import plain_records, records
 
 TABLE, PARENTS = "survey", "parents"
 QUESTIONNAIRE, VISIT = "questionnaire", "visit"
 SATISFIED_SHARE, MEAN_SCORE = "satisfied_share", "mean_score"
 ALL = ""
 """Group of the rows that hold all groups of a mode together."""
+COLUMNS = ["mode", "mode_label", "group", "label", "valid", "satisfied", "mean_score", "share", "low", "high"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecognitionResult:
     """What the survey of one county and year says.
 
-    table : one row a mode and group, and one a mode with group ``""`` for all groups together: ``mode, mode_label,
+    lines : one a mode and group, and one a mode with group ``""`` for all groups together: ``mode, mode_label,
         group, label, valid, satisfied, mean_score, share`` (the score, by the choice of the option; all between 0 and
-        1), ``low, high`` (Wilson's interval of a satisfied share), ``threshold``, ``verdict`` (of all questionnaires;
-        no rule judges single groups or visits).
+        1), ``low, high`` (Wilson's interval of a satisfied share).
     verdict : on the questionnaires of all groups together; see :func:`measure_recognition`.
     score, low, high : of all questionnaires, ``None`` where missing data leave them open. limit : what the score must
         reach. scoring : ``satisfied_share`` or ``mean_score``.
@@ -58,7 +61,7 @@ class RecognitionResult:
     node : the item in the tree.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    lines: tuple[Record, ...] = field(repr=False)
     verdict: str
     score: float | None
     low: float | None
@@ -71,6 +74,13 @@ class RecognitionResult:
     sample_cannot_decide: bool
     near: bool
     node: Node = field(repr=False)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The lines as a table, with ``threshold`` and ``verdict`` (of all questionnaires: no rule judges groups or visits)."""
+        table = pd.DataFrame(self.lines, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[4:], float))
+        whole = table["mode"].eq(QUESTIONNAIRE) & table["group"].eq(ALL)
+        return table.assign(threshold=self.limit, verdict=np.where(whole, self.verdict, NO_RULE))
 
     def tidy(self) -> pd.DataFrame:
         """A copy of ``table``."""
@@ -143,11 +153,12 @@ def measure_recognition(
     """
     recognition, sample, parents = (evaluation.requirement(f"R_{name}") for name in ("recognition", "sample", "parents"))
     scoring = str(evaluation.option("R_scoring").choice.value)
-    table = _table(survey, evaluation, scoring)
-    asked = table[table["mode"].eq(QUESTIONNAIRE) & table["group"].ne(ALL)]
-    valid = _total(asked["valid"])
+    answers = None if survey is None else records(survey)
+    lines = _lines(answers, evaluation, scoring)
+    asked = [line for line in lines if line["mode"] == QUESTIONNAIRE and line["group"] != ALL]
+    valid = _total(asked)
     needed = None if not population or pd.isna(population) else math.ceil(sample.limit * population * (1 - SAME))
-    elements = _elements(survey, population, place)
+    elements = _elements(answers, population, place)
     enough = _sample_node(sample, valid, population, needed, evaluation)
     share = _share_of_parents(asked, valid)
     composed = _parents_node(parents, share, evaluation)
@@ -157,8 +168,8 @@ def measure_recognition(
     point = {compare(b, recognition.comparison, recognition.limit)[0] for b in bounds} if bounds else {UNDECIDED}
     representative = enough.verdict == composed.verdict == MET
     verdict = point.pop() if representative and len(point) == 1 else UNDECIDED
-    whole = table["mode"].eq(QUESTIONNAIRE) & table["group"].eq(ALL)
-    low, high = (_number(table.loc[whole, name].iloc[0]) if whole.any() else None for name in ("low", "high"))
+    whole = next((line for line in lines if line["mode"] == QUESTIONNAIRE and line["group"] == ALL), None)
+    low, high = (_number(whole[name]) if whole else None for name in ("low", "high"))
     open_ = low is not None and high is not None and low <= recognition.limit <= high
     reasons = [
         *_score_words(asked, bounds, low, high, scoring, decided=verdict != UNDECIDED),
@@ -174,10 +185,9 @@ def measure_recognition(
         option=option_words(evaluation, "R_scoring"), elements=elements,
         formula=_score_formula(scoring),
     )
-    children = [decided, enough, composed, *_visit_node(table, recognition)]
-    table = table.assign(threshold=recognition.limit, verdict=np.where(whole, verdict, NO_RULE))
+    children = [decided, enough, composed, *_visit_node(lines, recognition)]
     return RecognitionResult(
-        table, verdict, score, low, high, recognition.limit, scoring, valid, needed, share, open_,
+        tuple(lines), verdict, score, low, high, recognition.limit, scoring, valid, needed, share, open_,
         open_ and representative, item_node(evaluation.item("R"), children, evaluation),
     )
 
@@ -192,27 +202,26 @@ def mode_words() -> dict[str, str]:
     return {QUESTIONNAIRE: say("问卷"), VISIT: say("走访")}
 
 
-def _table(survey: pd.DataFrame | None, evaluation: Evaluation, scoring: str) -> pd.DataFrame:
+def _lines(answers: Sequence[Record] | None, evaluation: Evaluation, scoring: str) -> list[Record]:
     """Rows of the survey with labels, scores and intervals, groups in the evaluation's order, and one row for all."""
     labels = {group.id: label_of(group) for group in evaluation.groups}
-    columns = ["mode", "mode_label", "group", "label", "valid", "satisfied", "mean_score", "share", "low", "high"]
-    rows: list[tuple[Any, ...]] = []
-    for mode, words in mode_words().items() if survey is not None else ():
-        found = survey[survey["mode"].eq(mode)]
-        for group in found["group"]:
-            check_choice(group, labels, name="调查对象", where="社会认可度调查表")
-        numbers = found[["valid", "satisfied", "mean_score"]].astype(float)
-        for group in (g for g in labels if g in set(found["group"])):
-            rows.append((mode, words, group, labels[group], *_scored(numbers[found["group"].eq(group)], scoring)))
-        if len(found):
-            rows.append((mode, words, ALL, say("合计"), *_scored(numbers, scoring)))
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[4:], float))
+    lines: list[Record] = []
+    for mode, words in mode_words().items() if answers is not None else ():
+        found = [row for row in answers if row["mode"] == mode]
+        for row in found:
+            check_choice(row["group"], labels, name="调查对象", where="社会认可度调查表")
+        groups = {group: [row for row in found if row["group"] == group] for group in labels}
+        told = [(group, labels[group], own) for group, own in groups.items() if own]
+        for group, label, own in (*told, (ALL, say("合计"), found)) if found else ():
+            lines.append(dict(zip(COLUMNS, (mode, words, group, label, *_scored(own, scoring)), strict=True)))
+    return lines
 
 
-def _scored(rows: pd.DataFrame, scoring: str) -> tuple[float, ...]:
+def _scored(rows: Sequence[Record], scoring: str) -> tuple[float, ...]:
     """Valid, satisfied, mean score, score and interval of some rows together; NaN where a number is missing."""
-    valid, satisfied = (rows[name].sum(skipna=False) for name in ("valid", "satisfied"))
-    mean = (rows["valid"] * rows["mean_score"]).sum(skipna=False) / valid if valid > 0 else np.nan
+    counts, happy, scores = (_numbers(rows, name) for name in ("valid", "satisfied", "mean_score"))
+    valid, satisfied = counts.sum(), happy.sum()
+    mean = (counts * scores).sum() / valid if valid > 0 else np.nan
     low = high = np.nan
     if valid > 0 and not np.isnan(satisfied):
         interval = wilson_interval(satisfied, valid, significance=setting("significance"), where=say("社会认可度调查"))
@@ -221,11 +230,17 @@ def _scored(rows: pd.DataFrame, scoring: str) -> tuple[float, ...]:
     return valid, satisfied, mean, share if scoring == SATISFIED_SHARE else mean, low, high
 
 
-def _bounds(rows: pd.DataFrame, scoring: str) -> tuple[float, float]:
+def _numbers(rows: Sequence[Record], name: str) -> np.ndarray:
+    """A column of some rows, NaN where a cell is blank."""
+    return np.array([math.nan if pd.isna(row[name]) else row[name] for row in rows], dtype=float)
+
+
+def _bounds(rows: Sequence[Record], scoring: str) -> tuple[float, float]:
     """Least and most that the overall score can be: of a blank group anything from nobody to everybody."""
-    counted = rows["satisfied"] if scoring == SATISFIED_SHARE else rows["valid"] * rows["mean_score"]
-    valid = rows["valid"].sum()
-    return counted.fillna(0).sum() / valid, counted.fillna(rows["valid"]).sum() / valid
+    counts = _numbers(rows, "valid")
+    counted = _numbers(rows, "satisfied") if scoring == SATISFIED_SHARE else counts * _numbers(rows, "mean_score")
+    valid, blank = counts.sum(), np.isnan(counted)
+    return np.where(blank, 0.0, counted).sum() / valid, np.where(blank, counts, counted).sum() / valid
 
 
 def _sample_node(
@@ -246,25 +261,26 @@ def _parents_node(requirement: Requirement, share: float | None, evaluation: Eva
     return judged(requirement, share, evaluation, decides=False, reason=reason)
 
 
-def _visit_node(table: pd.DataFrame, recognition: Requirement) -> list[Node]:
+def _visit_node(lines: Sequence[Record], recognition: Requirement) -> list[Node]:
     """What visits found, for the reader; no rule decides by it."""
-    rows = table[table["mode"].eq(VISIT) & table["group"].eq(ALL)]
-    if rows.empty:
+    visits = next((line for line in lines if line["mode"] == VISIT and line["group"] == ALL), None)
+    if visits is None:
         return []
-    score, valid = _number(rows["share"].iloc[0]), _number(rows["valid"].iloc[0])
+    score, valid = _number(visits["share"]), _number(visits["valid"])
     reason = say("走访 {n} 人，单独列出，不参与判定", n="—" if valid is None else int(valid))
     return [Node("R:visit", say("走访"), NO_RULE, score, unit=label_of(recognition, "unit"), percent=recognition.percent,
                  reason=reason, decides=False)]
 
 
-def _share_of_parents(rows: pd.DataFrame, valid: float | None) -> float | None:
-    parents = _total(rows.loc[rows["group"].eq(PARENTS), "valid"])
+def _share_of_parents(asked: Sequence[Record], valid: float | None) -> float | None:
+    parents = _total([line for line in asked if line["group"] == PARENTS])
     return parents / valid if valid and parents is not None else None
 
 
-def _total(numbers: pd.Series) -> float | None:
-    """The sum, or ``None`` where there is nothing to add or one number is missing."""
-    return None if numbers.empty or numbers.isna().any() else float(numbers.sum())
+def _total(rows: Sequence[Record]) -> float | None:
+    """Valid questionnaires together, or ``None`` where there are no rows or one number is missing."""
+    numbers = _numbers(rows, "valid")
+    return None if not numbers.size or np.isnan(numbers).any() else float(numbers.sum())
 
 
 def _number(value: float) -> float | None:
@@ -272,27 +288,27 @@ def _number(value: float) -> float | None:
 
 
 def _score_words(
-    rows: pd.DataFrame, bounds: tuple[float, float] | None, low: float | None, high: float | None, scoring: str, *,
+    asked: Sequence[Record], bounds: tuple[float, float] | None, low: float | None, high: float | None, scoring: str, *,
     decided: bool,
 ) -> list[str]:
     """What was found: the score with its interval, or which groups lack a number."""
-    if rows.empty:
+    if not asked:
         return [say("没有本县本学年的问卷")]
     needed = ["valid", "satisfied" if scoring == SATISFIED_SHARE else "mean_score"]
     columns = {name: load_table(TABLE).label(name) for name in needed}
-    gaps = [say("{group}的{column}", group=row["label"], column=columns[name])
-            for _, row in rows.iterrows() for name in needed if np.isnan(row[name])]
+    gaps = [say("{group}的{column}", group=line["label"], column=columns[name])
+            for line in asked for name in needed if np.isnan(line[name])]
     if gaps:
         sure = [say("无论缺的是多少，判定都不变")] if decided else []
         return [say("缺{columns}", columns=listed(gaps)), *sure]
     if bounds is None:
         return [say("没有一份有效问卷")]
-    valid, score = int(rows["valid"].sum()), percent_words(bounds[0])
+    valid, score = int(_numbers(asked, "valid").sum()), percent_words(bounds[0])
     if scoring == MEAN_SCORE:
         return [say("{valid} 份有效问卷的平均得分为满分的 {score}，按得分计没有区间", valid=valid, score=score)]
     return [say(
         "{valid} 份有效问卷中 {satisfied} 份满意，占 {score}，{level} 区间 {low} 至 {high}", valid=valid, score=score,
-        satisfied=int(rows["satisfied"].sum()), level=percent_words(1 - setting("significance")),
+        satisfied=int(_numbers(asked, "satisfied").sum()), level=percent_words(1 - setting("significance")),
         low=percent_words(low), high=percent_words(high),
     )]  # fmt: skip
 
@@ -305,27 +321,29 @@ def _score_formula(scoring: str) -> str:
     return say("各类{score}按{valid}加权平均", score=contract.label("mean_score"), valid=contract.label("valid"))
 
 
-def _explained(enough: Node, composed: Node, asked: pd.DataFrame, elements: tuple[Element, ...]) -> tuple[Node, Node]:
+def _explained(
+    enough: Node, composed: Node, asked: Sequence[Record], elements: tuple[Element, ...]
+) -> tuple[Node, Node]:
     """The conditions on the sample with the numbers that they are computed from."""
     valid = load_table(TABLE).label("valid")
     parents = say("{group}的{column}", group=load_table(TABLE).choice_labels("group")[PARENTS], column=valid)
     own = tuple(e for e in elements if e.label == parents)
-    counted = Element(valid, _total(asked["valid"]), unit_words("份"))
+    counted = Element(valid, _total(asked), unit_words("份"))
     return (
         replace(enough, elements=(counted, elements[0]), formula=say("{above}÷{below}", above=valid, below=elements[0].label)),
         replace(composed, elements=(*own, counted), formula=say("{above}÷{below}", above=parents, below=valid)),
     )
 
 
-def _elements(survey: pd.DataFrame | None, population: float | None, place: str) -> tuple[Element, ...]:
+def _elements(answers: Sequence[Record] | None, population: float | None, place: str) -> tuple[Element, ...]:
     """The population and counts of every group of questionnaires, with their places."""
     people = None if population is None or pd.isna(population) else float(population)
     found = [Element(load_table("county-facts").label("resident_population"), people, unit_words("人"), place)]
-    if survey is None:
+    if answers is None:
         return tuple(found)
     contract = load_table(TABLE)
     groups = contract.choice_labels("group")
-    for row in survey[survey["mode"].eq(QUESTIONNAIRE)].to_dict("records"):
+    for row in (row for row in answers if row["mode"] == QUESTIONNAIRE):
         for name in ("valid", "satisfied"):
             what = say("{group}的{column}", group=groups[row["group"]], column=contract.label(name))
             found.append(Element(what, known_number(row, name), unit_words("份"), place_of(row)))

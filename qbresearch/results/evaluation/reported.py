@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures.evaluation import plot_school_evidence
 from qbresearch.language import clauses, label_of, listed, say
-from qbresearch.results.evaluation.inputs import CountyInputs
+from qbresearch.results.evaluation.inputs import CountyInputs, Record
 from qbresearch.results.evaluation.tree import (
     MET,
     NOT_MET,
@@ -41,26 +42,33 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReportedResult:
     """What quality monitoring reports for a county, beside the requirements of Q9; nothing is computed from scores.
 
-    rows : one row a subject, grade and requirement, columns ``COLUMNS``: ``label`` names subject and grade,
+    lines : one a subject, grade and requirement, with the fields ``COLUMNS``: ``label`` names subject and grade,
         ``school_year`` and ``cycle`` (year of monitoring) say when it was reported (missing where it was not),
         ``value`` is the level (1 to 4) or the difference rate (0 to 1), NaN where unknown.
     first_year, last_year : school years whose reports count. absent : whether nobody supplied the table.
     """
 
-    rows: pd.DataFrame
+    lines: tuple[Record, ...] = field(repr=False)
     evaluation: Evaluation = field(repr=False)
     first_year: int
     last_year: int
     absent: bool
 
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The lines as a table, columns ``COLUMNS``."""
+        return pd.DataFrame(self.lines, columns=COLUMNS).astype(
+            {"school_year": "Int64", "cycle": "Int64", "value": float, "limit": float, "margin": float}
+        )
+
     @property
     def verdict(self) -> str:
         """Every subject and grade meets both requirements."""
-        return combine(self.rows["verdict"])
+        return combine(line["verdict"] for line in self.lines)
 
     def tidy(self) -> pd.DataFrame:
         """A copy of ``rows``."""
@@ -83,12 +91,12 @@ class ReportedResult:
         """The item with a leaf for level and one for rate: how many subjects fail, which, the worst margin."""
         leaves = tuple(self._leaf(r) for r in self.evaluation.requirements_of(ITEM))
         node = item_node(self.evaluation.item(ITEM), leaves, self.evaluation)
-        return replace(node, reason=self._reason(self.rows))
+        return replace(node, reason=self._reason(self.lines))
 
     def summary(self) -> str:
         """How many subjects and grades meet both requirements, in one sentence."""
         return say(
-            "{label}：{reason}", label=label_of(self.evaluation.item(ITEM), "short"), reason=self._reason(self.rows)
+            "{label}：{reason}", label=label_of(self.evaluation.item(ITEM), "short"), reason=self._reason(self.lines)
         )
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
@@ -105,37 +113,40 @@ class ReportedResult:
         }  # fmt: skip
 
     def _leaf(self, requirement: Requirement) -> Node:
-        rows = self.rows[self.rows["requirement"] == requirement.id]
-        margins = rows["margin"].dropna()
+        lines = [line for line in self.lines if line["requirement"] == requirement.id]
+        margins = [line["margin"] for line in lines if not math.isnan(line["margin"])]
         return Node(
-            code=requirement.id, label=label_of(requirement), verdict=combine(rows["verdict"]),
+            code=requirement.id, label=label_of(requirement), verdict=combine(line["verdict"] for line in lines),
             comparison=requirement.comparison, limit=requirement.limit,
-            margin=None if margins.empty else float(margins.min()),
-            unit=label_of(requirement, "unit"), percent=requirement.percent, reason=self._reason(rows),
+            margin=float(min(margins)) if margins else None,
+            unit=label_of(requirement, "unit"), percent=requirement.percent, reason=self._reason(lines),
             option=option_words(self.evaluation, requirement.option),
             formula=say("取监测报告给出的{value}，不作计算", value=label_of(requirement)),
             elements=tuple(
-                Element(row.label, None if math.isnan(row.value) else row.value, row.unit, _when(row.school_year))
-                for row in rows.itertuples()
+                Element(
+                    line["label"], None if math.isnan(line["value"]) else line["value"], line["unit"],
+                    _when(line["school_year"]),
+                )
+                for line in lines
             ),
             **cited(requirement.citation, self.evaluation.sources),
         )  # fmt: skip
 
-    def _reason(self, rows: pd.DataFrame) -> str:
+    def _reason(self, lines: Sequence[Record]) -> str:
         """How many subjects and grades of how many are not met and undecided, and which."""
         if self.absent:
             return say("没有“{table}”", table=label_of(load_table(TABLE)))
-        # What is undecided because the report is silent on it is not what has no report at all.
-        told = rows["verdict"].where(rows["verdict"].ne(UNDECIDED), UNDECIDED + ":" + rows["requirement"])
-        told = told.mask(rows["verdict"].eq(UNDECIDED) & rows["school_year"].isna(), UNREPORTED)
-        verdicts = rows.assign(verdict=told).groupby(["subject", "label"], sort=False)["verdict"].agg(_first_told).reset_index()
+        told: dict[tuple[str, str], list[str]] = {}
+        for line in lines:
+            told.setdefault((line["subject"], line["label"]), []).append(_told(line))
+        verdicts = {tested: _first_told(found) for tested, found in told.items()}
         parts = []
         for verdict, words in (
             (NOT_MET, say("未达到")),
             (UNREPORTED, say("在 {first}—{last} 学年没有报告", first=str(self.first_year), last=str(self.last_year))),
             *((f"{UNDECIDED}:{r.id}", say("的报告未给出{value}", value=label_of(r))) for r in self.evaluation.requirements_of(ITEM)),
         ):
-            if count := int(verdicts["verdict"].eq(verdict).sum()):
+            if count := list(verdicts.values()).count(verdict):
                 names = listed(_named(verdicts, verdict))
                 parts.append(say("{n} 个学科与年级中 {k} 个{words}：{names}", n=len(verdicts), k=count, words=words, names=names))
         return clauses(parts) if parts else say("{n} 个学科与年级全部达到", n=len(verdicts))
@@ -173,39 +184,32 @@ def judge_reported(inputs: CountyInputs, evaluation: Evaluation) -> ReportedResu
     ------
     Limits, subjects and cycle: requirements, option and schemes of the evaluation, with their citations.
     """
-    table, contract = inputs.table(TABLE), load_table(TABLE)
-    reports = _reports(table, inputs)
-    cycle = max((int(year) for year in reports["cycle"].dropna()), default=inputs.school_year + 1)
+    contract, reports = load_table(TABLE), _reports(inputs)
+    cycle = max((int(row["cycle"]) for row in reports if pd.notna(row["cycle"])), default=inputs.school_year + 1)
     scheme = evaluation.scheme_on(date(cycle, 1, 1))
     first = inputs.school_year + 1 - len(scheme.cycle)
-    last_reports = {
-        (row["subject"], row["grade"]): row for row in reports[reports["school_year"] >= first].to_dict("records")
-    }
+    last_reports = {(row["subject"], row["grade"]): row for row in reports if row["school_year"] >= first}
     wanted = evaluation.option("Q9_subjects").choice.value
     subjects = scheme.subjects if wanted == SCHEME else str(wanted).split(",")
     labels = {name: contract.choice_labels(name) for name in ("subject", "grade")}
-    rows = []
+    lines = []
     for subject in subjects:
         for grade in labels["grade"]:
             report = last_reports.get((subject, grade))
             label = say("{subject}（{grade}）", subject=labels["subject"][subject], grade=labels["grade"][grade])
             when = (report["school_year"], report["cycle"]) if report else (pd.NA, pd.NA)
             for requirement in evaluation.requirements_of(ITEM):
-                rows.append((subject, grade, label, *when, *_judged(report, requirement)))
-    frame = pd.DataFrame(rows, columns=COLUMNS).astype(
-        {"school_year": "Int64", "cycle": "Int64", "value": float, "limit": float, "margin": float}
-    )
-    return ReportedResult(frame, evaluation, first, inputs.school_year, table is None)
+                fields = (subject, grade, label, *when, *_judged(report, requirement))
+                lines.append(dict(zip(COLUMNS, fields, strict=True)))
+    return ReportedResult(tuple(lines), evaluation, first, inputs.school_year, inputs.table(TABLE) is None)
 
 
-def _reports(table: pd.DataFrame | None, inputs: CountyInputs) -> pd.DataFrame:
+def _reports(inputs: CountyInputs) -> list[Record]:
     """Reports of the county up to the school year, oldest first."""
-    columns = ["county_code", "school_year", "cycle", "grade", "subject", "level", "difference_rate"]
-    if table is None:
-        return pd.DataFrame(columns=columns)
-    wrong = table[(table["difference_rate"] > 1) | (table["difference_rate"] < 0)]
-    if len(wrong):
-        row = wrong.iloc[0]
+    rows = inputs.records(TABLE) or ()
+    for row in rows:
+        if pd.isna(row["difference_rate"]) or 0 <= row["difference_rate"] <= 1:
+            continue
         raise InputError(
             "校际差异率不在 0 至 1 之间",
             where=f"质量监测县级报告表，{row['school_year']} 学年，{row['subject']}，年级 {row['grade']}",
@@ -213,8 +217,8 @@ def _reports(table: pd.DataFrame | None, inputs: CountyInputs) -> pd.DataFrame:
             expected="0 至 1 之间的小数，如 0.128",
             fix="报告印的是百分数时请除以 100（12.8% 写作 0.128）",
         )
-    here = table["county_code"].astype(str).eq(inputs.county_code) & (table["school_year"] <= inputs.school_year)
-    return table.loc[here, columns].sort_values(["school_year", "cycle"], kind="stable")
+    here = [r for r in rows if str(r["county_code"]) == inputs.county_code and r["school_year"] <= inputs.school_year]
+    return sorted(here, key=lambda row: (row["school_year"], math.inf if pd.isna(row["cycle"]) else row["cycle"]))
 
 
 def _judged(report: Mapping[str, Any] | None, requirement: Requirement) -> tuple[Any, ...]:
@@ -230,19 +234,26 @@ def _judged(report: Mapping[str, Any] | None, requirement: Requirement) -> tuple
     return own[0], value, own[1], own[2], margin, own[3], verdict, reason
 
 
-def _first_told(verdicts: pd.Series) -> str:
+def _told(line: Record) -> str:
+    """The verdict of a line; what is undecided because the report is silent on it is not what has no report at all."""
+    if line["verdict"] != UNDECIDED:
+        return str(line["verdict"])
+    return UNREPORTED if pd.isna(line["school_year"]) else f"{UNDECIDED}:{line['requirement']}"
+
+
+def _first_told(found: Sequence[str]) -> str:
     """What a subject and grade is counted under: not met, else what keeps it undecided, else met."""
-    found = list(verdicts)
     open_ = [verdict for verdict in found if verdict not in (MET, NOT_MET)]
     return NOT_MET if NOT_MET in found else open_[0] if open_ else MET
 
 
-def _named(verdicts: pd.DataFrame, verdict: str) -> list[str]:
+def _named(verdicts: Mapping[tuple[str, str], str], verdict: str) -> list[str]:
     """Subjects with this verdict: without their grades where every grade has it."""
     subjects, names = load_table(TABLE).choice_labels("subject"), []
-    for subject, rows in verdicts.groupby("subject", sort=False):
-        found = rows.loc[rows["verdict"] == verdict, "label"]
-        names += [subjects[subject]] if len(found) == len(rows) else list(found)
+    for subject in dict.fromkeys(subject for subject, _ in verdicts):
+        own = {label: found for (tested, label), found in verdicts.items() if tested == subject}
+        labels = [label for label, found in own.items() if found == verdict]
+        names += [subjects[subject]] if len(labels) == len(own) else labels
     return names
 
 

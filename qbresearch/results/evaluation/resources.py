@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from qbresearch.results.evaluation.tree import (
 )
 from qbresearch.results.resources.attainment import AttainmentResult
 from qbresearch.rules.standards import COMPOSITE_CV, CV, Limit, Stage, Standard
+from qbresearch.statistics.records import records
 
 SCHOOLS, COMPOSITE = "schools", "composite"
 
@@ -54,8 +56,8 @@ def resource_nodes(attainment: AttainmentResult, standard: Standard) -> tuple[No
     A stage for which the standard has a rule and the data have no school is undecided. What the standard has no rule
     for has no node. Raises :class:`InputError` where the attainment is of several counties or years.
     """
-    counties, spreads = attainment.county_table(), attainment.dispersion_table()
-    _check_one_county(counties)
+    _check_one_county(attainment.keys)
+    counties, spreads = records(attainment.county_table()), records(attainment.dispersion_table())
     nodes = [
         _schools_node(standard, counties),
         *(_indicator_node(standard, indicator.code, spreads) for indicator in standard.indicators),
@@ -64,7 +66,7 @@ def resource_nodes(attainment: AttainmentResult, standard: Standard) -> tuple[No
     return tuple(node for node in nodes if node.children)
 
 
-def _schools_node(standard: Standard, counties: pd.DataFrame) -> Node:
+def _schools_node(standard: Standard, counties: Sequence[Mapping[str, Any]]) -> Node:
     rules, children = list(standard.rules.values()), []
     for stage in standard.stages if rules else ():
         code, label = f"{SCHOOLS}:{stage.id}", label_of(stage)
@@ -87,10 +89,10 @@ def _schools_node(standard: Standard, counties: pd.DataFrame) -> Node:
     return parent(SCHOOLS, say("每所学校达标"), children, reason=telling(children), **own)
 
 
-def _indicator_node(standard: Standard, code: str, spreads: pd.DataFrame) -> Node:
+def _indicator_node(standard: Standard, code: str, spreads: Sequence[Mapping[str, Any]]) -> Node:
     """The coefficients of variation of one indicator, in the stages that have a cap."""
     indicator, children = standard.indicator(code), []
-    own = spreads[spreads["indicator"].eq(code)]
+    own = [row for row in spreads if row["indicator"] == code]
     for stage, cap in _capped(standard, CV):
         row = _row(own, stage)
         if row is None:
@@ -106,7 +108,7 @@ def _indicator_node(standard: Standard, code: str, spreads: pd.DataFrame) -> Nod
     return parent(code, label_of(indicator), children, reason=telling(children), **cited(indicator.citation, standard.sources))
 
 
-def _composite_node(standard: Standard, counties: pd.DataFrame) -> Node:
+def _composite_node(standard: Standard, counties: Sequence[Mapping[str, Any]]) -> Node:
     children, caps = [], _capped(standard, COMPOSITE_CV)
     for stage, cap in caps:
         row, code = _row(counties, stage), f"{COMPOSITE}:{stage.id}"
@@ -132,9 +134,8 @@ def _capped(standard: Standard, statistic: str) -> Sequence[tuple[Stage, Limit]]
     return [(stage, cap) for stage in standard.stages if (cap := standard.cap(statistic, stage.id))]
 
 
-def _row(table: pd.DataFrame, stage: Stage) -> pd.Series | None:
-    rows = table[table["stage"].eq(stage.id)]
-    return None if rows.empty else rows.iloc[0]
+def _row(rows: Iterable[Mapping[str, Any]], stage: Stage) -> Mapping[str, Any] | None:
+    return next((row for row in rows if row["stage"] == stage.id), None)
 
 
 def _absent(code: str, label: str, stage: Stage) -> Node:
@@ -149,8 +150,8 @@ def _known(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def _check_one_county(counties: pd.DataFrame) -> None:
-    found = counties[["county_code", "school_year"]].drop_duplicates()
+def _check_one_county(keys: pd.DataFrame) -> None:
+    found = keys[["county_code", "school_year"]].drop_duplicates()
     if len(found) != 1:
         raise InputError(
             "一次只能评估一个县一个学年", where="资源配置判定", found=f"{len(found)} 个县学年", expected="一个县一个学年、各学段",

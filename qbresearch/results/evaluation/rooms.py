@@ -68,10 +68,10 @@ def judge_rooms(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidence:
     Numbers and their clauses: the requirements of G3, with their citations.
     """
     roster = school_roster(inputs)
-    classes, rooms = (roster.rows_of(inputs.table(table)) for table in ("class", "room"))
+    classes, rooms = (roster.rows_of(inputs.records(table)) for table in ("class", "room"))
     schools = roster.of(SCHOOLS, seen=classes)
     reported = (
-        {*classes, *rooms, *roster.rows_of(inputs.table("school-facts"))} if inputs.table("room") is not None else ()
+        {*classes, *rooms, *roster.rows_of(inputs.records("school-facts"))} if inputs.table("room") is not None else ()
     )
     rows: list[dict[str, Any]] = []
     for school in schools:
@@ -83,7 +83,7 @@ def judge_rooms(inputs: CountyInputs, evaluation: Evaluation) -> SchoolEvidence:
     return evidence(
         "G3", rows, evaluation, schools=len(schools),
         absent=[table for table in ("class", "room") if inputs.table(table) is None],
-        unmatched=roster.unmatched(inputs.table("class"), inputs.table("room")),
+        unmatched=roster.unmatched(inputs.records("class"), inputs.records("room")),
         informative=[f"G3_{use}_area" for use in USES],
     )  # fmt: skip
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from qbresearch.errors import InputError
-from qbresearch.results.evaluation.inputs import CountyInputs
+from qbresearch.results.evaluation.inputs import CountyInputs, Record
 
 COMPULSORY = ("primary", "junior")
 TEACHING_POINT = "teaching_point"
@@ -75,18 +75,18 @@ class Roster:
         """
         return tuple(s for s in self.schools if s.kind in kinds and (s.has_students or s.code in seen))
 
-    def rows_of(self, table: pd.DataFrame | None) -> dict[str, list[dict[str, object]]]:
+    def rows_of(self, rows: Iterable[Record] | None) -> dict[str, list[Record]]:
         """Rows of a table by the school they belong to; those of a campus stand with its school."""
-        found: dict[str, list[dict[str, object]]] = {}
-        for row in [] if table is None else table.to_dict("records"):
+        found: dict[str, list[Record]] = {}
+        for row in rows or ():
             site = self.sites.get(str(row["school_code"]))
             if site:
                 found.setdefault(site.home, []).append(row)
         return found
 
-    def unmatched(self, *tables: pd.DataFrame | None) -> tuple[str, ...]:
-        """School codes in these tables that the school table does not have."""
-        codes = {str(code) for table in tables if table is not None for code in table["school_code"]}
+    def unmatched(self, *tables: Iterable[Record] | None) -> tuple[str, ...]:
+        """School codes in the rows of these tables that the school table does not have."""
+        codes = {str(row["school_code"]) for rows in tables for row in rows or ()}
         return tuple(sorted(codes - set(self.sites)))
 
 
@@ -101,17 +101,16 @@ def school_roster(inputs: CountyInputs) -> Roster:
     InputError
         A school has no type, or a campus belongs to no school of the table.
     """
-    table = inputs.schools
-    if table["school_type"].isna().any():
-        nameless = table.loc[table["school_type"].isna(), "school_name"].astype(str)
+    rows = inputs.school_records
+    if nameless := [str(row["school_name"]) for row in rows if pd.isna(row["school_type"])]:
         raise InputError(
             "有学校没有办学类型",
             where=f"{inputs.county_name} {inputs.school_year} 学年",
-            found="、".join(nameless.head(5)),
+            found="、".join(nameless[:5]),
             expected="每所学校一种办学类型",
             fix="补上办学类型；它决定哪些要求适用于这所学校",
         )
-    sites = {str(row["school_code"]): _site(row, inputs) for row in table.to_dict("records")}
+    sites = {str(row["school_code"]): _site(row, inputs) for row in rows}
     counted = {code for code, site in sites.items() if not site.is_campus}
     if lost := sorted(code for code, site in sites.items() if site.home not in counted):
         raise InputError(
@@ -124,7 +123,7 @@ def school_roster(inputs: CountyInputs) -> Roster:
     return Roster(sites, tuple(_merged(sites[code], sites) for code in sorted(counted)))
 
 
-def _site(row: Mapping[str, object], inputs: CountyInputs) -> Site:
+def _site(row: Record, inputs: CountyInputs) -> Site:
     code, kind = str(row["school_code"]), str(row["school_type"])
     campus = str(row.get("counted")) == "no"
     taught = inputs.contract.stages_of(kind)

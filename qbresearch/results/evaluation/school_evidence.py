@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -36,28 +37,36 @@ COLUMNS = [
 ]  # fmt: skip
 NAMED = 3
 """How many schools a reason names."""
+Line = dict[str, Any]
+"""A school, a requirement and its verdict; see :func:`line`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SchoolEvidence:
     """Verdicts of one item on every school.
 
-    item : its code. rows : one row a school and condition (a class, a room, a subject's rooms), columns ``COLUMNS``:
-        ``detail`` says what was judged within the school, ``value``, ``limit`` and ``margin`` are in ``unit`` (NaN
-        where unknown), ``margin`` is negative on the wrong side, ``decides`` says whether the row counts for the
-        verdict.
+    item : its code. lines : one a school and condition (a class, a room, a subject's rooms), with the fields of
+        :func:`line`: ``detail`` says what was judged within the school, ``value``, ``limit`` and ``margin`` are in
+        ``unit`` (NaN where unknown), ``margin`` is negative on the wrong side.
     schools : number of schools the item is about. absent : labels of tables that nobody supplied. unmatched : school
         codes in the tables that the school table does not have; nothing is judged by their rows. informative : ids of
         requirements that are shown and decide nothing.
     """
 
     item: str
-    rows: pd.DataFrame
+    lines: tuple[Line, ...] = field(repr=False)
     evaluation: Evaluation = field(repr=False)
     schools: int
     absent: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
     informative: tuple[str, ...] = ()
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The lines as a table, columns ``COLUMNS``; ``decides`` says whether a row counts for the verdict."""
+        frame = pd.DataFrame(self.lines, columns=[c for c in COLUMNS if c != "decides"])
+        frame = frame.assign(decides=~frame["requirement"].isin(self.informative))[COLUMNS]
+        return frame.astype({"value": float, "limit": float, "margin": float, "percent": bool, "decides": bool})
 
     @property
     def verdict(self) -> str:
@@ -86,7 +95,8 @@ class SchoolEvidence:
     def node(self) -> Node:
         """The item with a leaf for every requirement: how many schools fail, which, and the worst margin."""
         node = item_node(self.evaluation.item(self.item), self._leaves(), self.evaluation)
-        return replace(node, reason=self._reason(node.verdict, self._deciding()))
+        deciding = [one for one in self.lines if one["requirement"] not in self.informative]
+        return replace(node, reason=self._reason(node.verdict, deciding))
 
     def summary(self) -> str:
         """The verdict and how many schools fail, in one sentence."""
@@ -117,36 +127,36 @@ class SchoolEvidence:
         return tuple(self._leaf(r) for r in self.evaluation.requirements_of(self.item))
 
     def _leaf(self, requirement: Requirement) -> Node:
-        rows = self.rows[self.rows["requirement"] == requirement.id]
-        verdict = self._verdict(rows)
-        limits, margins = set(rows["limit"]), rows["margin"].dropna()
-        own = limits <= {requirement.limit}
+        lines = [one for one in self.lines if one["requirement"] == requirement.id]
+        verdict = self._verdict(lines)
+        margins = [one["margin"] for one in lines if not math.isnan(one["margin"])]
+        own = {one["limit"] for one in lines} <= {requirement.limit}
         return Node(
             code=requirement.id, label=label_of(requirement), verdict=verdict,
             comparison=requirement.comparison if own else "", limit=requirement.limit if own else None,
-            margin=None if margins.empty else float(margins.min()),
-            unit=label_of(requirement, "unit") if own else str(rows["unit"].iloc[0]), percent=requirement.percent,
-            reason=self._reason(verdict, rows), formula=formula_words(requirement),
+            margin=float(min(margins)) if margins else None,
+            unit=label_of(requirement, "unit") if own else str(lines[0]["unit"]), percent=requirement.percent,
+            reason=self._reason(verdict, lines), formula=formula_words(requirement),
             option=option_words(self.evaluation, requirement.option),
-            elements=_counts(rows), decides=requirement.id not in self.informative,
+            elements=_counts(lines), decides=requirement.id not in self.informative,
             **cited(requirement.citation, self.evaluation.sources),
         )  # fmt: skip
 
-    def _verdict(self, rows: pd.DataFrame) -> str:
+    def _verdict(self, lines: Sequence[Line]) -> str:
         """What applies to no school is met, unless a table or the schools are missing that could tell."""
-        verdict = combine(rows["verdict"])
+        verdict = combine(one["verdict"] for one in lines)
         if verdict != NO_RULE:
             return verdict
         return UNDECIDED if self.absent or not self.schools else MET
 
-    def _reason(self, verdict: str, rows: pd.DataFrame) -> str:
+    def _reason(self, verdict: str, lines: Sequence[Line]) -> str:
         if not self.schools:
             return say("学校表里没有这项要求所指的学校")
         parts = [say("没有“{table}”", table=table) for table in self.absent] if verdict == UNDECIDED else []
-        if rows.empty:
+        if not lines:
             parts += [] if self.absent else [say("没有需要按这一条核对的学校")]
         else:
-            parts.append(_schools_words(rows))
+            parts.append(_schools_words(lines))
         if self.unmatched:
             parts.append(
                 say("另有 {n} 个学校代码不在学校表中：{codes}", n=len(self.unmatched), codes=_some(self.unmatched))
@@ -156,7 +166,7 @@ class SchoolEvidence:
 
 def evidence(
     item: str,
-    rows: Sequence[dict[str, Any]],
+    lines: Sequence[Line],
     evaluation: Evaluation,
     *,
     schools: int,
@@ -164,12 +174,9 @@ def evidence(
     unmatched: Sequence[str] = (),
     informative: Sequence[str] = (),
 ) -> SchoolEvidence:
-    """Rows made by :func:`line` and :func:`judged_line` as the evidence of an item; ``absent`` are ids of tables."""
-    frame = pd.DataFrame(rows, columns=[c for c in COLUMNS if c != "decides"])
-    frame = frame.assign(decides=~frame["requirement"].isin(informative))[COLUMNS]
-    frame = frame.astype({"value": float, "limit": float, "margin": float, "percent": bool, "decides": bool})
+    """Lines made by :func:`line` and :func:`judged_line` as the evidence of an item; ``absent`` are ids of tables."""
     labels = tuple(table_label(table) for table in absent)
-    return SchoolEvidence(item, frame, evaluation, schools, labels, tuple(unmatched), tuple(informative))
+    return SchoolEvidence(item, tuple(lines), evaluation, schools, labels, tuple(unmatched), tuple(informative))
 
 
 def formula_words(requirement: Requirement) -> str:
@@ -204,8 +211,8 @@ def line(
     comparison: str | None = None,
     unit: str | None = None,
     reason: str = "",
-) -> dict[str, Any]:
-    """One row: a school, a requirement and its verdict; unit and comparison are the requirement's unless given."""
+) -> Line:
+    """One line: a school, a requirement and its verdict; unit and comparison are the requirement's unless given."""
     return {
         "school_code": code, "school_name": name, "requirement": requirement.id, "detail": detail, "value": value,
         "limit": limit, "comparison": requirement.comparison if comparison is None else comparison, "margin": margin,
@@ -216,8 +223,8 @@ def line(
 
 def judged_line(
     code: str, name: str, requirement: Requirement, value: float, missing: str, **facts: Any
-) -> dict[str, Any]:
-    """A row whose value stands beside the requirement's limit; a NaN is undecided for the reason ``missing``."""
+) -> Line:
+    """A line whose value stands beside the requirement's limit; a NaN is undecided for the reason ``missing``."""
     if math.isnan(value):
         return line(code, name, requirement, UNDECIDED, limit=requirement.limit, reason=missing, **facts)
     verdict, margin = compare(value, requirement.comparison, requirement.limit)
@@ -234,17 +241,20 @@ def text(value: object) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
-def _told(row: dict[str, Any]) -> str:
+def _told(row: Line) -> str:
     """What a row says, in words: what was judged and the reason, or the value where there is none."""
     value = f"{row['value']:.4g}" if not row["percent"] else f"{100 * row['value']:.4g}"
     words = row["reason"] or f"{value} {row['unit']}"
     return say("{what} {told}", what=row["detail"], told=words) if row["detail"] else words
 
 
-def _schools_words(rows: pd.DataFrame) -> str:
+def _schools_words(lines: Sequence[Line]) -> str:
     """How many schools of how many are not met and undecided, with up to three names each."""
-    by_school = rows.groupby(["school_code", "school_name"], sort=False)["verdict"].agg(combine)
-    names = {v: [name for (_, name), found in by_school.items() if found == v] for v in (NOT_MET, UNDECIDED)}
+    by_school: dict[tuple[str, str], list[str]] = {}
+    for one in lines:
+        by_school.setdefault((one["school_code"], one["school_name"]), []).append(one["verdict"])
+    found = {school: combine(verdicts) for school, verdicts in by_school.items()}
+    names = {v: [name for (_, name), own in found.items() if own == v] for v in (NOT_MET, UNDECIDED)}
     parts = []
     if names[NOT_MET]:
         parts.append(
@@ -272,10 +282,11 @@ def _some(names: Sequence[str]) -> str:
     return listed(names) if len(names) <= NAMED else say("{names}等", names=listed(names[:NAMED]))
 
 
-def _counts(rows: pd.DataFrame) -> tuple[Element, ...]:
-    """How many rows were judged, and how they were."""
-    counts = {v: float(rows["verdict"].eq(v).sum()) for v in (MET, NOT_MET, UNDECIDED)}
+def _counts(lines: Sequence[Line]) -> tuple[Element, ...]:
+    """How many lines were judged, and how they were."""
+    verdicts = [one["verdict"] for one in lines]
+    counts = {v: float(verdicts.count(v)) for v in (MET, NOT_MET, UNDECIDED)}
     return (
-        Element(say("核对的条数"), float(len(rows)), ""), Element(say("其中达到"), counts[MET], ""),
+        Element(say("核对的条数"), float(len(verdicts)), ""), Element(say("其中达到"), counts[MET], ""),
         Element(say("其中未达到"), counts[NOT_MET], ""), Element(say("其中无法判定"), counts[UNDECIDED], ""),
     )  # fmt: skip

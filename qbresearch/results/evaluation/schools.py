@@ -84,7 +84,7 @@ def judge_small_schools(inputs: CountyInputs, evaluation: Evaluation) -> SchoolE
     Number of students and its clause: the requirement of G6, with its citation.
     """
     roster, requirement = school_roster(inputs), evaluation.requirement("G6_small_school")
-    schools, table = roster.of(WITH_TEACHING_POINTS), inputs.table(FACTS)
+    schools, table = roster.of(WITH_TEACHING_POINTS), inputs.records(FACTS)
     rows = []
     for school, site, facts in _facts(schools, roster, inputs, wanted=TEACHING_POINT):
         rows += _small_line(school, site, facts, requirement, inputs)
@@ -109,8 +109,8 @@ def _small_line(
         return []
     stage = "primary" if "primary" in inputs.contract.stages_of(site.kind) else "junior"
     column = f"funding_standard_{stage}_yuan"
-    county = inputs.table("county-facts")
-    standard = math.nan if county is None or county.empty or column not in county else number(county.iloc[0][column])
+    county = inputs.records("county-facts") or ({},)
+    standard = number(county[0].get(column))
     funding = number(facts["public_funding_yuan"]) if facts else math.nan
     worth = funding / standard if standard > 0 else math.nan
     verdict, margin = compare(worth, requirement.comparison, requirement.limit)
@@ -221,7 +221,7 @@ Judge = Callable[[dict[str, Any] | None, Requirement], dict[str, Any]]
 
 def _judge_facts(item: str, inputs: CountyInputs, evaluation: Evaluation, judge: Judge) -> SchoolEvidence:
     """Judge every requirement of an item by every school's row of ``school-facts``."""
-    roster, table = school_roster(inputs), inputs.table(FACTS)
+    roster, table = school_roster(inputs), inputs.records(FACTS)
     schools, rows = roster.of(EVERY_SCHOOL), []
     for school, site, facts in _facts(schools, roster, inputs):
         for requirement in evaluation.requirements_of(item):
@@ -241,7 +241,7 @@ def _facts(
     Campuses of the type ``wanted`` come in any case.
     """
     campuses = sorted(code for code, site in roster.sites.items() if site.is_campus and site.kind == wanted)
-    rows = roster.rows_of(inputs.table(FACTS))
+    rows = roster.rows_of(inputs.records(FACTS))
     for school in schools:
         here = {str(row["school_code"]): row for row in rows.get(school.code, [])}
         yield school, roster.sites[school.code], here.pop(school.code, None)

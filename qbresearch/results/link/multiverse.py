@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from math import exp, lgamma
-from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from scipy import stats
 
 from qbresearch.errors import InputError
 from qbresearch.exhibits.figures import plot_specifications
 from qbresearch.language import clauses, say, series
+from qbresearch.results.link.specification_fits import (
+    NUMBERS,
+    Outcome,
+    Study,
+    evaluate_all,
+)
 from qbresearch.results.link.specifications import (
-    CLUSTERED,
-    EFFECTS,
-    MEANS,
-    MULTILEVEL,
     WHERE,
     Schools,
     Specification,
     check_specifications,
     expand_specifications,
 )
-from qbresearch.statistics.cluster_permutation import (
-    ClusterMoments,
-    permutations_within,
-)
-from qbresearch.statistics.design import design_matrix
+from qbresearch.statistics.cluster_permutation import permutations_within
 from qbresearch.statistics.estimates import LEVEL
-from qbresearch.statistics.multilevel import fit_multilevel
-from qbresearch.statistics.multilevel_comparison import intercept_variances
 from qbresearch.statistics.records import plain_records
-from qbresearch.statistics.regression import fit_linear
 
 __all__ = ["JointTest", "MultiverseResult", "Specification", "expand_specifications", "run_multiverse"]
 
 ROUNDING = 1e-12
-NUMBERS = ("estimate", "se", "low", "high", "p", "n", "schools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +206,10 @@ def run_multiverse(
     schools = Schools.of_frame(frame, term, cluster, strata, [s.transform for s in specifications])
     rng = np.random.Generator(np.random.PCG64(seed))
     orders = permutations_within(schools.strata, schools.movable, permutations, rng)
-    widths = _school_widths(frame, schools.codes, {c for s in specifications for c in s.controls if c in frame})
-    study = _Study(frame, schools, term, cluster, county, orders, widths, fewest_df)
-    outcomes = _evaluate_all(study, specifications, workers)
+    study = Study.of(
+        frame, specifications, schools, orders, term=term, cluster=cluster, county=county, fewest_df=fewest_df
+    )
+    outcomes = evaluate_all(study, specifications, workers)
     if all(o.reason for o in outcomes):
         raise InputError(
             "没有一种设定可以估计", where=f"{WHERE}：{term}", found="；".join(dict.fromkeys(o.reason for o in outcomes)),
@@ -237,199 +228,7 @@ def run_multiverse(
     )
 
 
-# --- one specification ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Study:
-    """What all specifications share; ``orders`` (schools, 1 + permutations) says whose term each school gets.
-
-    ``widths`` : control to the number of columns it takes, and whether it is constant within schools.
-    """
-
-    frame: pd.DataFrame
-    schools: Schools
-    term: str
-    cluster: str
-    county: str | None
-    orders: np.ndarray
-    widths: dict[str, tuple[int, bool]]
-    fewest_df: int
-
-
-def _school_widths(frame: pd.DataFrame, codes: np.ndarray, columns: set[str]) -> dict[str, tuple[int, bool]]:
-    first = np.unique(codes, return_index=True)[1][codes]
-    found = {}
-    for column in columns:
-        values = frame[column]
-        width = 1 if pd.api.types.is_numeric_dtype(values) else max(values.nunique() - 1, 1)
-        same = values.eq(values.iloc[first].set_axis(values.index)) | values.isna()
-        found[column] = (width, bool(same.all()))
-    return found
-
-
-def _check_schools(study: _Study, specification: Specification, schools: np.ndarray, rows: pd.DataFrame) -> None:
-    """Refuse a specification whose school-level columns leave too few schools."""
-    means = specification.model == MEANS
-    columns = 1 + sum(width for c in specification.controls for width, of_school in [study.widths[c]] if of_school or means)
-    if specification.model == EFFECTS:
-        columns += rows[study.county].nunique() - 1
-    members = len(np.unique(schools))
-    if (left := members - columns - 1) < study.fewest_df:
-        raise _Impossible(f"{members} 所学校，学校层变量 {columns} 个，只剩 {left} 个自由度")
-
-
-class _Outcome(NamedTuple):
-    """``numbers`` in the order of ``NUMBERS``; estimates and t statistics over |critical t| of every permutation."""
-
-    numbers: tuple[float, ...]
-    reason: str
-    permuted: np.ndarray
-    decisive: np.ndarray
-
-
-def _evaluate_all(study: _Study, specifications: Sequence[Specification], workers: int) -> list[_Outcome]:
-    evaluate = partial(_evaluate, study)
-    if workers == 1:
-        return evaluate(specifications)
-    chunks = [specifications[k::workers] for k in range(min(workers, len(specifications)))]
-    found: list[_Outcome | None] = [None] * len(specifications)
-    # Spawned processes behave alike on all systems; a forked one could inherit locks of the notebook's threads.
-    with ProcessPoolExecutor(max_workers=len(chunks), mp_context=get_context("spawn")) as pool:
-        for k, part in enumerate(pool.map(evaluate, chunks)):
-            found[k::workers] = part
-    return found
-
-
-def _evaluate(study: _Study, specifications: Sequence[Specification]) -> list[_Outcome]:
-    return [_evaluate_one(study, s) for s in specifications]
-
-
-def _evaluate_one(study: _Study, specification: Specification) -> _Outcome:
-    """A fit with its permutations, or the reason why there is none."""
-    nothing = np.full(study.orders.shape[1], np.nan)
-    try:
-        values = study.schools.terms[specification.transform]
-        if isinstance(values, str):
-            raise _Impossible(values)
-        rows, schools = _rows(study, specification, values)
-        if specification.model != EFFECTS or study.county is not None:
-            _check_schools(study, specification, schools, rows)
-        estimate, se, df, low, high, p, moments = _FITS[specification.model](study, specification, rows, schools)
-    except _Impossible as refusal:
-        return _Outcome((np.nan,) * len(NUMBERS), str(refusal), nothing, nothing)
-    except InputError as refusal:
-        reason = f"{refusal.problem}（{refusal.where}，{refusal.found}）"
-        return _Outcome((np.nan,) * len(NUMBERS), reason, nothing, nothing)
-    permuted, errors = moments.estimate(values[study.orders])
-    decisive = permuted / errors / stats.t.ppf((1 + LEVEL) / 2, df)
-    return _Outcome((estimate, se, low, high, p, len(rows), len(moments.members)), "", permuted, decisive)
-
-
-class _Impossible(Exception):
-    """Why a specification cannot be fitted, in Chinese."""
-
-
-def _rows(study: _Study, specification: Specification, values: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows and columns of one specification, standardised, and the school of each row."""
-    frame, codes = study.frame, study.schools.codes
-    columns = [specification.outcome, *specification.controls]
-    extra = [c for c in (specification.weights, study.county if specification.model == EFFECTS else None) if c]
-    filtering = [specification.row_filter[1]] if specification.row_filter else []
-    if absent := [c for c in [*columns, *extra, *filtering] if c not in frame]:
-        raise _Impossible(f"没有这一列：{'、'.join(absent)}")
-    if study.term in columns:
-        raise _Impossible(f"{study.term} 不能同时是自变量与结果或控制变量")
-    kept = np.ones(len(frame), dtype=bool)
-    for column in filtering:
-        if not pd.api.types.is_bool_dtype(frame[column]) or frame[column].isna().any():
-            raise _Impossible(f"筛选列 {column} 不是没有缺失的是否列")
-        kept = frame[column].to_numpy(dtype=bool)
-    outcome = frame[specification.outcome]
-    if not pd.api.types.is_numeric_dtype(outcome) or not outcome.std() > 0:
-        raise _Impossible(f"结果变量 {specification.outcome} 不是数，或没有差异")
-    rows = frame.loc[kept, list(dict.fromkeys([*columns, *extra]))].reset_index(drop=True)
-    rows[specification.outcome] = ((outcome - outcome.mean()) / outcome.std())[kept].to_numpy()
-    rows[study.term] = values[codes[kept]]
-    rows[study.cluster] = frame[study.cluster][kept].to_numpy()
-    return rows, codes[kept]
-
-
-def _fit_clustered(study: _Study, specification: Specification, rows: pd.DataFrame, schools: np.ndarray) -> tuple:
-    effects: list[str] = []
-    if specification.model == EFFECTS:
-        if study.county is None:
-            raise _Impossible("没有给出县，不能用县固定效应")
-        effects = [study.county]
-        if (rows.groupby(study.cluster)[study.county].nunique() > 1).any():
-            raise _Impossible("有学校跨县，不能用县固定效应")
-    fit = fit_linear(
-        rows, outcome=specification.outcome, terms=[study.term, *specification.controls], weights=specification.weights,
-        covariance="CR1", cluster=study.cluster, fixed_effects=effects, where=WHERE,
-    )
-    controls = design_matrix(rows, specification.controls, intercept=not effects, where=WHERE).matrix
-    moments = ClusterMoments.of_clusters(
-        rows[specification.outcome].to_numpy(), controls, schools,
-        weights=rows[specification.weights].to_numpy(dtype=float) if specification.weights else None,
-        effects=pd.factorize(rows[study.county])[0] if effects else None,
-    )
-    return *_numbers(fit.estimates, study.term), moments
-
-
-def _fit_means(study: _Study, specification: Specification, rows: pd.DataFrame, schools: np.ndarray) -> tuple:
-    design = design_matrix(rows, [study.term, *specification.controls], intercept=False, where=WHERE)
-    columns = dict(zip(design.names, design.matrix.T, strict=True)) | {"y": rows[specification.outcome].to_numpy()}
-    if missing := int(rows[specification.outcome].isna().sum()):
-        raise _Impossible(f"{specification.outcome} 有 {missing} 个缺失值")
-    weights = np.ones(len(rows))
-    if specification.weights:
-        weights = rows[specification.weights].to_numpy(dtype=float)
-        if not (weights > 0).all():
-            raise _Impossible(f"权重 {specification.weights} 有缺失或不大于 0 的值")
-    members, codes = np.unique(schools, return_inverse=True)
-    size = np.bincount(codes, weights)
-    means = pd.DataFrame({name: np.bincount(codes, weights * v) / size for name, v in columns.items()})
-    means = means.assign(weight=size, school=members)
-    weighted = "weight" if specification.weights else None
-    controls = [name for name in design.names if name != study.term]
-    fit = fit_linear(
-        means, outcome="y", terms=[study.term, *controls], weights=weighted, covariance="CR1", cluster="school",
-        where=WHERE,
-    )
-    held = design_matrix(means, controls, where=WHERE).matrix
-    moments = ClusterMoments.of_clusters(means["y"].to_numpy(), held, members, weights=size if weighted else None)
-    return *_numbers(fit.estimates, study.term), moments
-
-
-def _fit_multilevel(study: _Study, specification: Specification, rows: pd.DataFrame, schools: np.ndarray) -> tuple:
-    if specification.weights:
-        raise _Impossible("多层模型不支持权重")
-    fit = fit_multilevel(
-        rows, outcome=specification.outcome, fixed=[study.term, *specification.controls], groups=[study.cluster],
-        where=WHERE,
-    )
-    if not fit.converged:
-        raise _Impossible("多层模型没有收敛")
-    controls = design_matrix(rows, specification.controls, where=WHERE).matrix
-    moments = ClusterMoments.of_intercepts(
-        rows[specification.outcome].to_numpy(), controls, schools,
-        between=intercept_variances(fit, "residual")[study.cluster], within=fit.residual_variance,
-    )
-    return *_numbers(fit.estimates, study.term), moments
-
-
-_FITS = {CLUSTERED: _fit_clustered, EFFECTS: _fit_clustered, MEANS: _fit_means, MULTILEVEL: _fit_multilevel}
-
-
-def _numbers(estimates: pd.DataFrame, term: str) -> tuple[float, ...]:
-    row = estimates.set_index("term").loc[term]
-    return tuple(float(row[name]) for name in ("estimate", "se", "df", "low", "high", "p"))
-
-
-# --- all of them ---------------------------------------------------------------------------------------------------
-
-
-def _table(specifications: Sequence[Specification], outcomes: Sequence[_Outcome], median: float) -> pd.DataFrame:
+def _table(specifications: Sequence[Specification], outcomes: Sequence[Outcome], median: float) -> pd.DataFrame:
     table = pd.DataFrame([dict(s.choices) for s in specifications])
     for k, name in enumerate(NUMBERS):
         table[name] = [o.numbers[k] for o in outcomes]
@@ -441,7 +240,7 @@ def _table(specifications: Sequence[Specification], outcomes: Sequence[_Outcome]
     ).sort_values("estimate", kind="stable", ignore_index=True)
 
 
-def _joint(outcomes: Sequence[_Outcome], schools: Schools, permutations: int) -> JointTest | None:
+def _joint(outcomes: Sequence[Outcome], schools: Schools, permutations: int) -> JointTest | None:
     """The statistics of every permutation beside the observed ones, which stand first."""
     sizes = np.bincount(schools.strata[schools.movable])
     if permutations == 0 or sizes.max(initial=0) < 2:
