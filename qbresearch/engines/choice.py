@@ -26,13 +26,13 @@ class Choice:
     name: str
     reason: str
 
-    def make(self) -> Engine:
-        """The engine itself."""
+    def make(self, *, keep: bool = False) -> Engine:
+        """The engine itself; ``keep`` says that it will be asked to run several times and should stay warm in between."""
         if self.name != WARM:
             return StandardEngine()
         from qbresearch.engines.warm.pool import WarmEngine  # nothing of it is needed elsewhere
 
-        return WarmEngine()
+        return WarmEngine(keep=keep)
 
     def run(
         self, tasks: list[Task], workers: int, on_start: Callable[[int, Task], None] | None = None
@@ -66,16 +66,16 @@ def choose_engine(asked: str = "auto") -> Choice:
     check_choice(asked, ENGINES, name="运行引擎", where=where)
     obstacle = _obstacle()
     if asked == "standard":
-        return Choice("standard", f"由{where}指定")
+        return Choice("standard", f"由{where} 指定")
     if asked == "warm":
         if obstacle:
             raise InputError(
                 "这台电脑上不能用预热引擎", where=where, found=obstacle, expected="Linux", fix="改为 auto 或 standard"
             )
-        return Choice("warm", f"由{where}指定")
+        return Choice("warm", f"由{where} 指定")
     if obstacle:
         return Choice("standard", f"每个笔记本启动一个内核：{obstacle}")
-    return Choice("standard", "") if True else Choice("warm", "从一个已载入全部程序的进程分出，每个笔记本一个干净的进程")
+    return Choice("warm", "从一个已载入全部程序的进程分出，每个笔记本一个干净的进程")
 
 
 def needs_kernel(template: str) -> str:

@@ -20,6 +20,7 @@ from qbresearch.errors import system_refusal
 from qbresearch.traces import READS, collected
 
 TIMED_OUT, KERNEL_DIED, ENGINE_DIED, MEMORY = "超时", "内核中断", "中断", "内存超限"
+LOG, READS_PART = "log.part", "reads.part"  # hidden files of one try of a task: every step of it, and what it has read
 TRIES = 2  # a process may be killed for want of memory that is there a moment later
 START_TIMEOUT = 120
 ENVIRONMENT = {
@@ -110,10 +111,11 @@ def try_notebook(
             error = error_of("SystemExit", "笔记本提前退出，后面的单元格没有运行", **last_cell(notebook))
         reached[:] = [notebook]
     except PapermillExecutionError as failure:
+        where = _cell_with(reached[0], failure.exec_count)
         if task.memory is not None and failure.ename in _MEMORY_ERRORS:
-            error = memory_error(task, last_cell(reached[0]))
+            error = memory_error(task, where)
         else:
-            error = error_of(failure.ename, failure.evalue, **last_cell(reached[0]))
+            error = error_of(failure.ename, failure.evalue, **where)
     except CellTimeoutError:
         error = timeout_error(task, last_cell(reached[0]))
     except DeadKernelError:
@@ -146,11 +148,18 @@ def last_cell(notebook: Any) -> dict[str, Any]:
     if not begun:
         return {}
     cell = code[begun[-1] - 1]
-    injected = "injected-parameters" in cell.metadata.get("tags", [])
-    return {
-        "cell": cell.execution_count or begun[-1],
-        "cell_id": "injected-parameters" if injected else cell.get("id"),
-    }
+    return {"cell": cell.execution_count or begun[-1], "cell_id": _id_of(cell)}
+
+
+def _cell_with(notebook: Any, number: int) -> dict[str, Any]:
+    """The cell of a number, as shown in ``In [ ]``."""
+    ids = [_id_of(cell) for cell in notebook.cells if cell.get("execution_count") == number]
+    return {"cell": number, "cell_id": ids[0] if ids else None}
+
+
+def _id_of(cell: Any) -> str | None:
+    """Id of a cell as it is written; see :func:`qbresearch.engines.portable.make_portable`."""
+    return "injected-parameters" if "injected-parameters" in cell.metadata.get("tags", []) else cell.get("id")
 
 
 def settle(
@@ -174,7 +183,7 @@ def settle(
     """
     started, clock = now(), time.monotonic()
     part = sha256 = None
-    reads_file = part_path(task, token or secrets.token_hex(4), "reads.part")
+    reads_file = part_path(task, token or secrets.token_hex(4), READS_PART)
     try:
         with _collecting(reads_file):
             notebook, error = execute()
@@ -205,8 +214,9 @@ def part_path(task: Task, token: str, ending: str) -> Path:
 
 def take_reads(path: Path) -> dict[str, str]:
     """What the run has said it has read; the collecting file goes."""
-    reads = collected(path)
-    with suppress(OSError):  # what cannot be removed is swept by whoever owns the folder
+    reads: dict[str, str] = {}
+    with suppress(OSError):  # a folder that takes no file has none; what stays is swept by whoever owns the folder
+        reads = collected(path)
         path.unlink(missing_ok=True)
     return reads
 

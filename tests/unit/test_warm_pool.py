@@ -119,7 +119,7 @@ def test_a_failure_harms_no_other_and_nothing_hidden_stays_but_the_notebooks(fai
 
 def test_last_words_of_a_process_that_dies_are_kept(failed):
     assert "最后一句" in failed[1]["dies"].error["traceback"]
-    assert "string_at" in failed[1]["segfaults"].error["traceback"]
+    assert "line 2 in <module>" in failed[1]["segfaults"].error["traceback"]
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def _serve(asked: str, answers: IO[bytes]) -> None:
     except InputError as error:
         _send(error, answers)
         return
-    engine, apart = choice.make(), StandardEngine()
+    engine, apart = choice.make(keep=True), StandardEngine()
     _send(describe(), answers)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(tasks,), daemon=True).start()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from jupyter_client.session import Session
 from jupyter_core.utils import run_sync
+from nbclient.client import timestamp
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbclient.util import run_hook
 from nbformat import NotebookNode, from_dict
@@ -64,7 +65,7 @@ class CellClient(PapermillNotebookClient):
         """Run all cells, as papermill's client does."""
         self.reset_execution_trackers()
         channel = SimpleNamespace(send=self.kernel.post)
-        self.kc = SimpleNamespace(session=Session(key=b""), shell_channel=channel, allow_stdin=False)
+        self.kc = SimpleNamespace(session=Session(key=b"nothing is signed"), shell_channel=channel, allow_stdin=False)
         if self.witness is not None:
             self.witness.notebook(self.nb)
         run_sync(run_hook)(self.on_notebook_start, notebook=self.nb)
@@ -85,6 +86,8 @@ class CellClient(PapermillNotebookClient):
         if self.witness is not None:
             self.witness.cell(cell_index)
         timeout = self._get_timeout(cell)
+        if self.record_timing:
+            cell["metadata"]["execution"] = {"iopub.status.busy": timestamp()}
         try:
             reply = self.kernel.run(
                 cell.source,
@@ -96,6 +99,8 @@ class CellClient(PapermillNotebookClient):
             raise CellTimeoutError.error_from_timeout_and_cell("Cell execution timed out", timeout, cell) from None
         except KernelEndedError:
             raise DeadKernelError("Kernel died") from None
+        if self.record_timing:
+            cell["metadata"]["execution"] |= {"shell.execute_reply": timestamp(), "iopub.status.idle": timestamp()}
         self.code_cells_executed += 1
         run_sync(self._check_raise_for_error)(cell, cell_index, {"content": reply})
         return cell
@@ -144,13 +149,14 @@ def rebuild(path: Path) -> NotebookNode | None:
         return None
     notebook = from_dict(first[1])
     manager = NotebookExecutionManager(notebook, progress_bar=False, autosave_cell_every=0)
-    client = CellClient(manager, kernel=SimpleNamespace(post=lambda message: None))
+    client = CellClient(manager, kernel=SimpleNamespace(post=lambda message: None), record_timing=False)
     client.reset_execution_trackers()
-    client.kc = SimpleNamespace(session=Session(key=b""), shell_channel=SimpleNamespace(send=lambda message: None))
+    client.kc = SimpleNamespace(session=Session(key=b"nothing is signed"), shell_channel=SimpleNamespace(send=lambda message: None))
     index = 0
     for step, *details in lines:
         if step == "cell":
             index = details[0]
+            client.clear_before_next_output = False
             manager.cell_start(notebook.cells[index], index)
         else:
             (kind, request, buffers), content = details

@@ -5,125 +5,99 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from papermill.engines import papermill_engines
 
-from qbresearch.engines.running import last_cell, part_path, run_papermill, settle, try_notebook
-from qbresearch.engines.task import Outcome, Task
+from qbresearch.engines.running import LOG, last_cell, part_path, run_papermill, settle, try_notebook
 from qbresearch.engines.warm import preload
 from qbresearch.engines.warm.cells import CellLog, rebuild
+from qbresearch.engines.warm.jobs import CellsJob, KernelJob, RebuildJob, TaskJob
 from qbresearch.engines.warm.papermill_engine import NAME, WarmPapermillEngine
 from qbresearch.engines.warm.shell import CellTooLongError, KernelEndedError, LocalKernel
-
-LOG = "log.part"
-READS = "reads.part"
-
-
-@dataclass(frozen=True, slots=True)
-class TaskJob:
-    """Run a notebook of a batch, and send ``("cell", index)`` as each cell begins and the outcome at the end."""
-
-    task: Task
-    token: str
-
-    def run(self, channel: Connection) -> None:
-        """Do it."""
-        task = self.task
-
-        def execute() -> tuple[Any, dict[str, Any] | None]:
-            WarmPapermillEngine.witness = _Witness(channel, part_path(task, self.token, LOG))
-            WarmPapermillEngine.kernel = LocalKernel()
-            papermill_engines.register(NAME, WarmPapermillEngine)
-            limit_memory(task.memory)
-            try:
-                return try_notebook(task, lambda t, reached: run_papermill(t, reached, engine_name=NAME), lambda: "")
-            finally:
-                limit_memory(None)
-
-        channel.send(settle(task, execute, lambda: "", engine="warm", token=self.token))
-
-
-@dataclass(frozen=True, slots=True)
-class RebuildJob:
-    """Put together the notebook of a run whose process has died, and send its outcome."""
-
-    task: Task
-    token: str
-    outcome: Outcome
-
-    def run(self, channel: Connection) -> None:
-        """Do it."""
-        where: dict[str, Any] = {}
-
-        def execute() -> tuple[Any, dict[str, Any] | None]:
-            notebook = rebuild(part_path(self.task, self.token, LOG))
-            if notebook is not None:
-                notebook.metadata.papermill["duration"] = round(self.outcome.seconds, 6)
-                where.update(last_cell(notebook))
-            return notebook, {**(self.outcome.error or {}), **where}
-
-        done = settle(self.task, execute, lambda: "", engine="warm", token=self.token)
-        channel.send(replace(self.outcome, part=done.part, sha256=done.sha256, error=done.error, reads=done.reads))
-
-
-@dataclass(frozen=True, slots=True)
-class CellsJob:
-    """Run cells for a papermill in another process: ``("run", code, timeout, store_history)`` until the line ends."""
-
-    cwd: str
-    environment: dict[str, str]
-
-    def run(self, channel: Connection) -> None:
-        """Do it."""
-        _move(self.cwd, self.environment)
-        kernel = LocalKernel()
-        channel.send(("language", kernel.language_info))
-        while True:
-            try:
-                order, *details = channel.recv()
-            except (EOFError, OSError):
-                return
-            if order == "post":
-                kernel.post(*details)
-                continue
-            code, timeout, store_history = details
-            try:
-                answer = ("reply", kernel.run(code, lambda m: _pass_on(channel, m), timeout=timeout, store_history=store_history))
-            except CellTooLongError:
-                answer = ("late", None)
-            except KernelEndedError:
-                return
-            channel.send(answer)
-
-
-@dataclass(frozen=True, slots=True)
-class KernelJob:
-    """Be a Jupyter kernel with a command line like ``python -m ipykernel_launcher -f file``."""
-
-    arguments: tuple[str, ...]
-    cwd: str
-    environment: dict[str, str]
-
-    def run(self, channel: Connection) -> None:
-        """Do it; the line stays open as long as the kernel runs."""
-        _move(self.cwd, self.environment)
-        os.environ["JPY_PARENT_PID"] = str(os.getppid())
-        sys.argv = list(self.arguments)
-        preload.forget_frontend()
-        from ipykernel.kernelapp import IPKernelApp
-
-        IPKernelApp.launch_instance(argv=list(self.arguments[1:]))
 
 
 def work(channel: Connection) -> None:
     """Be told over the line what to do, and do it."""
     preload.begin_anew()
     faulthandler.enable(file=2)  # a crash in compiled code leaves its last words on standard error
-    channel.recv().run(channel)
+    job = channel.recv()
+    if isinstance(job, TaskJob):
+        _run_task(job, channel)
+    elif isinstance(job, RebuildJob):
+        _rebuild(job, channel)
+    elif isinstance(job, CellsJob):
+        _run_cells(job, channel)
+    else:
+        _be_kernel(job)
+
+
+def _run_task(job: TaskJob, channel: Connection) -> None:
+    task = job.task
+
+    def execute() -> tuple[Any, dict[str, Any] | None]:
+        WarmPapermillEngine.witness = _Witness(channel, part_path(task, job.token, LOG))
+        WarmPapermillEngine.kernel = LocalKernel()
+        papermill_engines.register(NAME, WarmPapermillEngine)
+        limit_memory(task.memory)
+        try:
+            return try_notebook(task, lambda t, reached: run_papermill(t, reached, engine_name=NAME), lambda: "")
+        finally:
+            limit_memory(None)
+
+    channel.send(settle(task, execute, lambda: "", engine="warm", token=job.token))
+
+
+def _rebuild(job: RebuildJob, channel: Connection) -> None:
+    where: dict[str, Any] = {}
+    error = dict(job.outcome.error or {})
+
+    def execute() -> tuple[Any, dict[str, Any] | None]:
+        notebook = rebuild(part_path(job.task, job.token, LOG))
+        if notebook is not None:
+            notebook.metadata.papermill["duration"] = round(job.outcome.seconds, 6)
+            where.update(last_cell(notebook))
+        return notebook, error
+
+    done = settle(job.task, execute, lambda: "", engine="warm", token=job.token)
+    if done.error is not None and done.error["name"] != error["name"]:  # it could not be put together or written
+        error["traceback"] = (error["traceback"] or "") + "\n" + (done.error["traceback"] or done.error["message"])
+    channel.send(replace(job.outcome, part=done.part, sha256=done.sha256, error={**error, **where}, reads=done.reads))
+
+
+def _run_cells(job: CellsJob, channel: Connection) -> None:
+    _move(job.cwd, job.environment)
+    kernel = LocalKernel()
+    channel.send(("language", kernel.language_info))
+    while True:
+        try:
+            order, *details = channel.recv()
+        except (EOFError, OSError):
+            return
+        if order == "post":
+            kernel.post(*details)
+            continue
+        code, timeout, counted = details
+        try:
+            reply = kernel.run(code, lambda m: _pass_on(channel, m), timeout=timeout, store_history=counted)
+        except CellTooLongError:
+            channel.send(("late", None))
+        except KernelEndedError:
+            return
+        else:
+            channel.send(("reply", reply))
+
+
+def _be_kernel(job: KernelJob) -> None:
+    _move(job.cwd, job.environment)
+    os.environ["JPY_PARENT_PID"] = str(os.getppid())
+    sys.argv = list(job.arguments)
+    from ipykernel.kernelapp import IPKernelApp
+
+    IPKernelApp.launch_instance(argv=list(job.arguments[1:]))
 
 
 def limit_memory(most: int | None) -> None:

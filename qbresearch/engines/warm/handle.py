@@ -120,9 +120,11 @@ class Zygote(Line):
     ----------
     school_years : iterable of int
         School years whose rules it keeps in memory.
+    everything : bool
+        Whether it loads what notebooks use; see :func:`qbresearch.engines.warm.preload.preload`.
     """
 
-    def __init__(self, school_years: Iterable[int] = ()) -> None:
+    def __init__(self, school_years: Iterable[int] = (), *, everything: bool = True) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         super().__init__(ours)
         self.token = secrets.token_hex(4)
@@ -130,7 +132,7 @@ class Zygote(Line):
         with theirs:
             command = [sys.executable, "-m", "qbresearch.engines.warm.zygote", "--socket", str(theirs.fileno())]
             self._process = subprocess.Popen(
-                [*command, *(f"--year={year}" for year in school_years)],
+                [*command, *(f"--year={year}" for year in school_years), *(() if everything else ["--only-cells"])],
                 stdin=subprocess.DEVNULL,
                 stdout=self._noise,
                 stderr=self._noise,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ipykernel.iostream import OutStream
+from ipykernel.iostream import OutStream as KernelStream
 from jupyter_client.session import Session
 
 _FLUSH_EVERY = 0.2  # seconds, as in a kernel: a loop that prints must not become a message a line
@@ -85,7 +85,7 @@ class DirectSession(Session):
             self.busy = before
 
 
-class DirectStream(OutStream):
+class OutStream(KernelStream):
     """``sys.stdout`` or ``sys.stderr`` of a notebook: what Python prints, and what anybody writes to the descriptor.
 
     Both come in the order in which they were written. The descriptor is a nameless file, so that no program waits for
@@ -103,7 +103,7 @@ class DirectStream(OutStream):
     """
 
     def __init__(self, session: DirectSession, name: str, descriptor: int, parent: Callable[[], dict[str, Any]]) -> None:
-        # Not the constructor of OutStream: it wants a thread and a socket. It is the class that libraries look for.
+        # Not the constructor of a kernel's stream: it wants a thread and a socket. It is the class that libraries look for.
         self.session, self.name, self.echo = session, name, None
         self._descriptor, self._parent, self._owner = descriptor, parent, os.getpid()
         self._position = os.fstat(descriptor).st_size

@@ -1,22 +1,42 @@
 """The warm engine as an engine of papermill: ``papermill --engine qbresearch-warm in.ipynb out.ipynb``.
 
-Papermill imports every engine that is installed whenever it is imported, so nothing is loaded here until it runs.
+Papermill imports every engine that is installed in the midst of its own import, so nothing is loaded here until it runs,
+not even the class that an engine is derived from.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from papermill.engines import Engine
-
 NAME = "qbresearch-warm"
 
 
-class WarmPapermillEngine(Engine):
-    """Runs the cells of a notebook in a fork of a warm process."""
+class WarmPapermillEngine:
+    """Runs the cells of a notebook in a fork of a warm process; see ``papermill.engines.Engine``."""
 
     kernel: Any = None  # in a fork: what runs the cells there
     witness: Any = None
+
+    @classmethod
+    def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
+        """Run a notebook under papermill's management, which calls :meth:`execute_managed_notebook`."""
+        from papermill.engines import Engine
+
+        return Engine.execute_notebook.__func__(cls, nb, kernel_name, **options)
+
+    @classmethod
+    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> str:
+        """Name of the kernel, as papermill finds it."""
+        from papermill.engines import Engine
+
+        return Engine.nb_kernel_name(nb, name)
+
+    @classmethod
+    def nb_language(cls, nb: Any, language: str | None = None) -> str:
+        """Language of the notebook, as papermill finds it."""
+        from papermill.engines import Engine
+
+        return Engine.nb_language(nb, language)
 
     @classmethod
     def execute_managed_notebook(
@@ -51,5 +71,6 @@ class WarmPapermillEngine(Engine):
             return CellClient(nb_man, kernel=cls.kernel, **settings).execute()
         from qbresearch.engines.warm.remote import remote_kernel
 
-        with remote_kernel(start_timeout) as kernel:
+        everything = any("qbresearch" in cell.source for cell in nb_man.nb.cells)
+        with remote_kernel(start_timeout, everything=everything) as kernel:
             return CellClient(nb_man, kernel=kernel, **settings).execute()

@@ -12,6 +12,8 @@ from typing import Any
 
 from qbresearch.engines.running import (
     ENGINE_DIED,
+    LOG,
+    READS_PART,
     START_TIMEOUT,
     TRIES,
     death_error,
@@ -23,7 +25,9 @@ from qbresearch.engines.running import (
 )
 from qbresearch.engines.task import Outcome, Task, error_of, now
 from qbresearch.engines.warm.handle import Fork, Zygote
+from qbresearch.engines.warm.jobs import RebuildJob, TaskJob
 from qbresearch.engines.watching import kill_group, memory_of
+from qbresearch.provenance import PACKAGE
 
 GRACE = 5.0  # seconds that a cell may go on after it has been told to stop
 _POLL = 0.5
@@ -50,9 +54,22 @@ class _Run:
 
 
 class WarmEngine:
-    """A fork of a warm process for every notebook: nothing is imported twice, and nothing is left of one to the next."""
+    """A fork of a warm process for every notebook: nothing is imported twice, and nothing is left of one to the next.
+
+    Parameters
+    ----------
+    everything : bool, optional
+        Whether the process loads all that notebooks use. If not, it is there sooner, and each notebook imports what it
+        needs. Without a word, what the notebooks say decides.
+    keep : bool
+        Whether the process, loaded with everything, stays for the next call of :meth:`run`; it ends with the caller.
+    """
 
     name = "warm"
+
+    def __init__(self, *, everything: bool | None = None, keep: bool = False) -> None:
+        self._everything, self._keep = everything, keep
+        self._zygote: Zygote | None = None
 
     def run(
         self, tasks: list[Task], workers: int, on_start: Callable[[int, Task], None] | None = None
@@ -60,25 +77,35 @@ class WarmEngine:
         """Yield the outcome of every task as it ends; see :class:`qbresearch.engines.task.Engine`."""
         if not tasks:
             return
-        pool = _Pool(tasks, min(workers, len(tasks)), on_start or (lambda number, task: None))
+        everything = self._everything
+        if everything is None:
+            everything = self._keep or any(PACKAGE.name in task.template for task in tasks)
+        pool = _Pool(tasks, min(workers, len(tasks)), on_start or (lambda number, task: None), everything, self._zygote)
         try:
             yield from pool.outcomes()
         finally:
-            pool.close()
+            self._zygote = pool.close(keep=self._keep)
 
 
 class _Pool:
     """The tasks of one call, those that wait and those that run."""
 
-    def __init__(self, tasks: list[Task], workers: int, on_start: Callable[[int, Task], None]) -> None:
-        self._on_start = on_start
+    def __init__(
+        self,
+        tasks: list[Task],
+        workers: int,
+        on_start: Callable[[int, Task], None],
+        everything: bool,
+        zygote: Zygote | None,
+    ) -> None:
+        self._on_start, self._everything = on_start, everything
         self._years = sorted({y for task in tasks if isinstance(y := task.parameters.get("school_year"), int)})
         self._waiting: deque[tuple[Task, int]] = deque((task, 1) for task in tasks)
         # When the warm process dies, one of those that ran has killed it. Each runs alone then, lest it take others along.
         self._suspects: deque[tuple[Task, int]] = deque()
         self._free = list(range(workers))[::-1]
         self._running: list[_Run] = []
-        self._zygote: Zygote | None = None
+        self._zygote = zygote
         self._is_ready = False
         self._runs = 0
 
@@ -91,18 +118,21 @@ class _Pool:
             self._begin()
             yield from self._look()
 
-    def close(self) -> None:
-        """End everything."""
+    def close(self, *, keep: bool) -> Zygote | None:
+        """End everything; return the warm process if it is to be kept and has nothing left to do."""
+        zygote, self._zygote = self._zygote, None
+        if keep and not self._running:
+            return zygote
         for run in self._running:
             _clear(run)
         self._running.clear()
-        if self._zygote is not None:
-            self._zygote.end()
-            self._zygote = None
+        if zygote is not None:
+            zygote.end()
+        return None
 
     def _start(self) -> bool:
         """Have a warm process; False if it does not come up."""
-        self._zygote = Zygote(self._years)
+        self._zygote = Zygote(self._years, everything=self._everything)
         if wait([self._zygote], timeout=START_TIMEOUT):  # type: ignore[list-item]
             with suppress(EOFError):
                 self._zygote.report()
@@ -131,8 +161,6 @@ class _Pool:
                 return
 
     def _fork(self, run: _Run) -> None:
-        from qbresearch.engines.warm.child import RebuildJob, TaskJob
-
         job = TaskJob(run.task, run.token) if run.dead is None else RebuildJob(run.task, run.token, run.dead)
         assert self._zygote is not None
         with suppress(OSError):  # it is gone, which shows as the end of the line
@@ -143,10 +171,11 @@ class _Pool:
         """Wait for something to happen, and act on it."""
         assert self._zygote is not None
         lines = {run.fork.channel: run for run in self._running if run.fork and run.outcome is None}
-        for happened in wait([self._zygote, *lines], timeout=_POLL):  # type: ignore[list-item]
-            if happened is not self._zygote:
-                self._hear(lines[happened])  # type: ignore[index]
-                continue
+        happened = wait([self._zygote, *lines], timeout=_POLL)  # type: ignore[list-item]
+        for line, run in lines.items():
+            if line in happened:
+                self._hear(run)
+        if self._zygote in happened:
             try:
                 report = self._zygote.report()
             except EOFError:
@@ -179,7 +208,7 @@ class _Pool:
             memory, cpu = (run.dead.memory, run.dead.cpu) if run.dead else (report["memory"], report["cpu"])
             yield self._settled(run, replace(run.outcome, tries=run.tries, memory=memory, cpu=cpu))
         elif run.dead is not None:  # it cannot be put together either
-            yield self._settled(run, replace(run.dead, reads=take_reads(part_path(run.task, run.token, "reads.part"))))
+            yield self._settled(run, replace(run.dead, reads=take_reads(part_path(run.task, run.token, READS_PART))))
         elif report["code"] is None:
             yield self._settled(run, self._outcome(run, fault_error(OSError(report["refusal"]))))
         elif report["code"] == _SIGKILL and not run.killed_for and run.tries < TRIES:
@@ -258,7 +287,7 @@ def _clear(run: _Run) -> None:
     """Let go of a run's fork and of its hidden files."""
     if run.fork is not None:
         run.fork = _closed(run.fork)
-    for ending in ("log.part", "reads.part"):
+    for ending in (LOG, READS_PART):
         with suppress(OSError):  # what cannot be removed is swept by whoever owns the folder
             part_path(run.task, run.token, ending).unlink(missing_ok=True)
 

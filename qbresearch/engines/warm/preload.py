@@ -23,12 +23,16 @@ from qbresearch.engines.running import ENVIRONMENT, skip_slow_grammars
 from qbresearch.errors import InputError
 
 INLINE = "module://matplotlib_inline.backend_inline"
+CELLS = (
+    "IPython.core.interactiveshell", "IPython.core.completerlib", "IPython.core.logger", "IPython.core.oinspect",
+    "IPython.utils.wildcard", "IPython.extensions.storemagic", "stack_data", "pygments.formatters.terminal256", "pygments.styles",
+    "ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell", "tornado.platform.asyncio", "pdb",
+    "pexpect", "nbclient", "nbformat.v4", "papermill", "psutil", "qbresearch.engines.warm.child",
+)  # fmt: skip
 STACK = (
     "numpy", "pandas", "scipy.stats", "scipy.optimize", "scipy.linalg", "statsmodels.api", "statsmodels.formula.api",
     "matplotlib.pyplot", "matplotlib.backends.backend_agg", "seaborn", "pyarrow.parquet", "duckdb", "linearmodels",
-    "IPython.core.interactiveshell", "IPython.extensions.storemagic", "matplotlib_inline.config", "jinja2", "PIL.PngImagePlugin",
-    "ipykernel.debugger", "ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell", "pexpect", "multiprocessing.pool", "concurrent.futures",
-    "nbclient", "nbformat.v4", "papermill", "psutil", "qbresearch.engines.warm.child",
+    "matplotlib_inline.config", "jinja2", "PIL.PngImagePlugin", "multiprocessing.pool", "concurrent.futures",
 )  # fmt: skip
 ROOMS = ("fonts", "language", "rules", "statistics", "processed", "results", "exhibits", "studies")
 HEAVY = ("qbresearch.language.pinyin",)  # a dictionary that few reports open
@@ -41,13 +45,15 @@ class NotCleanError(RuntimeError):
     """The process has more threads than one, so that a fork of it would not be whole."""
 
 
-def preload(school_years: Iterable[int] = ()) -> Iterator[str]:
+def preload(school_years: Iterable[int] = (), *, everything: bool = True) -> Iterator[str]:
     """Load everything, in steps; the name of each is yielded before it.
 
     Parameters
     ----------
     school_years : iterable of int
         Years whose standards and evaluations are read.
+    everything : bool
+        Load what notebooks use. If not, only what it takes to run a cell is loaded.
 
     Raises
     ------
@@ -62,7 +68,7 @@ def preload(school_years: Iterable[int] = ()) -> Iterator[str]:
     # pandas decides how wide a table may be when it is imported, by whether a kernel is behind it.
     builtins.get_ipython = lambda: SimpleNamespace(kernel=True, config={})  # type: ignore[attr-defined]
     try:
-        for name in [*STACK, *_modules_of_rooms()]:
+        for name in [*CELLS, *STACK, *_modules_of_rooms()] if everything else CELLS:
             yield name
             if util.find_spec(name.split(".")[0]) is not None:
                 importlib.import_module(name)
@@ -71,12 +77,13 @@ def preload(school_years: Iterable[int] = ()) -> Iterator[str]:
     import nbformat
 
     nbformat.validate(nbformat.v4.new_notebook())  # its checker is made at its first use
-    yield "rules"
-    _read_rules(school_years)
-    yield "figures"
-    with warnings.catch_warnings():  # on the way out, what has been warned of is forgotten
-        warnings.simplefilter("ignore")
-        _draw()
+    if everything:
+        yield "rules"
+        _read_rules(school_years)
+        yield "figures"
+        with warnings.catch_warnings():  # on the way out, what has been warned of is forgotten
+            warnings.simplefilter("ignore")
+            _draw()
     forget_frontend()
     os.environ.pop("JE_ARROW_MALLOC_CONF")
     if (threads := thread_count()) not in (None, 1):
@@ -85,23 +92,23 @@ def preload(school_years: Iterable[int] = ()) -> Iterator[str]:
 
 def forget_frontend() -> None:
     """Let the next one to ask find out anew what it runs in."""
-    import matplotlib as mpl
-    from matplotlib import pyplot as plt
-
     for name in FRONTEND:
         sys.modules.pop(name, None)
-    dict.__setitem__(mpl.rcParams, "backend", INLINE)
-    plt._backend_mod = None  # type: ignore[attr-defined]
+    if "matplotlib.pyplot" in sys.modules:
+        import matplotlib as mpl
+        from matplotlib import pyplot as plt
+
+        dict.__setitem__(mpl.rcParams, "backend", INLINE)
+        plt._backend_mod = None  # type: ignore[attr-defined]
 
 
 def begin_anew() -> None:
     """In a fork: draw other random numbers than any other fork does."""
     import random
 
-    import numpy as np
-
     random.seed()
-    np.random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
 
 
 def thread_count() -> int | None:

@@ -15,10 +15,11 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
 from traitlets import Type
 from traitlets.config import Config
 
-from qbresearch.engines.warm.outputs import DirectSession, DirectStream, Message
+from qbresearch.engines.warm.outputs import DirectSession, Message, OutStream
 
 _AGAIN = 1.0  # seconds until the alarm rings again in a cell that has caught it
 _SOON = 0.01
@@ -65,7 +66,7 @@ class LocalKernel:
         self._context = contextvars.copy_context()
         self._mail: list[dict[str, Any]] = []
         self._late = False
-        self._session = DirectSession(key=b"")
+        self._session = DirectSession(key=b"nothing is signed")
         self._session.deliver_to(lambda message: None)
         self._loop.run_until_complete(self._loop.create_task(self._start(), context=self._context))
 
@@ -75,8 +76,9 @@ class LocalKernel:
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
         config = Config()
         config.HistoryManager.enabled = False  # its file would be shared by all that run at once
-        self._kernel = _Kernel.instance(
-            config=config,
+        app = IPKernelApp.instance(config=config)  # where magics look for the kernel; it is not initialized
+        app.kernel = self._kernel = _Kernel.instance(
+            parent=app,
             session=self._session,
             iopub_socket=SimpleNamespace(),
             shell_channel_thread=SimpleNamespace(parent_thread=None),
@@ -85,10 +87,9 @@ class LocalKernel:
         self._kernel.io_loop = IOLoop.current()
         self._shell = self._kernel.shell
         self._shell.extension_manager.load_extension("storemagic")
-        if "" not in sys.path:
-            sys.path.insert(0, "")
+        app.init_path()
         streams = (("stdout", 1), ("stderr", 2))
-        sys.stdout, sys.stderr = (DirectStream(self._session, n, fd, lambda: self._shell.parent_header) for n, fd in streams)
+        sys.stdout, sys.stderr = (OutStream(self._session, n, fd, lambda: self._shell.parent_header) for n, fd in streams)
 
     def run(
         self, code: str, take: Callable[[Message], None], *, timeout: float | None, store_history: bool = True

@@ -135,8 +135,6 @@ class Server:
         for descriptor in descriptors:
             os.close(descriptor)
         if pid > 0:
-            with suppress(OSError):  # it has done so itself
-                os.setpgid(pid, pid)
             self._forks[pid] = (owner, number)
             _tell(owner, begun=number, pid=pid)
 
@@ -148,8 +146,7 @@ class Server:
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != zygote:
                 os._exit(1)
-            with suppress(OSError):
-                os.setpgid(0, 0)
+            os.setsid()  # as a kernel has: its group is ended with it, and the system shares out time by sessions
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -228,6 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--listen", type=int)
     parser.add_argument("--idle", type=float, default=900.0)
     parser.add_argument("--year", type=int, action="append", default=[])
+    parser.add_argument("--only-cells", action="store_true")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=options.socket) if options.socket is not None else None
@@ -235,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     from qbresearch.engines.warm.preload import preload
 
-    for _ in preload(options.year):
+    for _ in preload(options.year, everything=not options.only_cells):
         if control is not None and not _is_open(control):
             return 1
     from qbresearch.engines.warm.child import work
