@@ -30,7 +30,9 @@ class Choice:
         """The engine itself; ``keep`` says that it will be asked to run several times and should stay warm in between."""
         if self.name != WARM:
             return StandardEngine()
-        from qbresearch.engines.warm.pool import WarmEngine  # nothing of it is needed elsewhere
+        from qbresearch.engines.warm.pool import (
+            WarmEngine,  # nothing of it is needed elsewhere
+        )
 
         return WarmEngine(keep=keep)
 

@@ -70,11 +70,6 @@ class StandardEngine:
                 worker.stop()
 
 
-def run_tasks(tasks: list[Task], workers: int, on_start: OnStart | None = None) -> Generator[Outcome, None, None]:
-    """Yield the outcome of every task as it ends, each run in a kernel of its own."""
-    yield from StandardEngine().run(tasks, workers, on_start)
-
-
 def _ended(crew: Iterable[_Worker]) -> list[_Worker]:
     busy = {worker.connection: worker for worker in crew if worker.task}
     return [busy[connection] for connection in wait(list(busy), timeout=_POLL)]  # type: ignore[index]

@@ -309,6 +309,7 @@ import os, pathlib, signal
 if kind == "always" or (kind == "once" and not pathlib.Path("killed-once").exists()):
     pathlib.Path("killed-" + kind).touch()
     os.kill(os.getppid(), signal.SIGKILL)
+    signal.pause()
 """
 
 
@@ -364,7 +365,7 @@ def test_worker_is_replaced_after_many_jobs(tmp_path, monkeypatch):
     monkeypatch.setattr(standard, "JOBS_A_WORKER", 1)
     text = ONE.format(name="pid") + "n = [1, 2]\n"
     project = make_project(tmp_path / "p", text, pid=notebook_text("n: int", "import os\nos.getppid()"))
-    run_batch(plan_of(project), workers=1)
+    run_batch(plan_of(project), workers=1, engine="standard")
     seen = {n["cells"][2]["outputs"][0]["data"]["text/plain"][0] for n in outputs_of(project.reports / "demo").values()}
     assert len(seen) == 2
 

@@ -12,12 +12,23 @@ from typing import Any
 
 from papermill.engines import papermill_engines
 
-from qbresearch.engines.running import LOG, last_cell, part_path, run_papermill, settle, try_notebook
+from qbresearch.engines.running import (
+    LOG,
+    last_cell,
+    part_path,
+    run_papermill,
+    settle,
+    try_notebook,
+)
 from qbresearch.engines.warm import preload
 from qbresearch.engines.warm.cells import CellLog, rebuild
 from qbresearch.engines.warm.jobs import CellsJob, KernelJob, RebuildJob, TaskJob
 from qbresearch.engines.warm.papermill_engine import NAME, WarmPapermillEngine
-from qbresearch.engines.warm.shell import CellTooLongError, KernelEndedError, LocalKernel
+from qbresearch.engines.warm.shell import (
+    CellTooLongError,
+    KernelEndedError,
+    LocalKernel,
+)
 
 
 def work(channel: Connection) -> None:
