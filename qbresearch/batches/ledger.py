@@ -165,10 +165,16 @@ class Ledger:
         return {}
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a question finds: nothing in a ledger that is damaged, unfinished or of another form, which no run trusts."""
         if not self.path.is_file():
             return []
-        with self._open() as database:
-            return database.execute(query, values).fetchall()
+        try:
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as database:
+                return database.execute(query, values).fetchall() if _form(database) == _FORM else []
+        except sqlite3.OperationalError as error:
+            raise _refusal(self.path, error) from error
+        except sqlite3.DatabaseError:
+            return []
 
     # --- writing
 

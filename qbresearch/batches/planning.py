@@ -179,9 +179,9 @@ def plan_batch(batch: Batch, project: Project, data: DataIndex, rules: RuleIndex
     drafts, problems = draft_jobs(batch, project, data, rules)
     if problems:
         raise _refusal(batch, problems)
-    code = _Code()
+    code, packages = _Code(), package_versions()
     present = _Present(project, data)
-    jobs = [_job(name, draft, code, present) for name, draft in zip(job_names(drafts), drafts, strict=True)]
+    jobs = [_job(name, draft, code, packages, present) for name, draft in zip(job_names(drafts), drafts, strict=True)]
     folder = project.reports / batch.id
     ledger = Ledger(folder)
     records = ledger.records()
@@ -237,13 +237,13 @@ class _Present:
         return file_sha256(path) if path.is_file() else None
 
 
-def _job(name: str, draft: Draft, code: _Code, present: _Present) -> Job:
+def _job(name: str, draft: Draft, code: _Code, packages: Mapping[str, str], present: _Present) -> Job:
     values, template = draft.parameters, draft.template
     components = {
         "template": template.sha256,
         "parameters": json_sha256(values),
         "code": code.sha256(template),
-        "packages": package_versions(),
+        "packages": packages,
     }
     source = values.get("source_id")
     rows = f"rows:{source}/{values.get('county_code') or ''}"

@@ -242,3 +242,36 @@ def test_ctrl_c_does_not_reach_the_notebooks(tmp_path):
     outcome = run(warm(), [task(tmp_path / "o", "calm", cells)])["calm"]
     assert outcome.error is None
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_warm_process_that_dies_while_it_loads_is_started_again(tmp_path, monkeypatch):
+    from qbresearch.engines.warm import pool
+
+    started = []
+
+    def start(*args, **options):
+        zygote = Zygote(*args, **options)
+        started.append(zygote)
+        if len(started) == 1:
+            zygote._process.kill()
+        return zygote
+
+    Zygote = pool.Zygote  # noqa: N806 - it is a class
+    monkeypatch.setattr(pool, "Zygote", start)
+    [outcome] = warm(everything=False).run([task(tmp_path, "fine", "1 + 1")], 1)
+    assert (outcome.error, outcome.tries, len(started)) == (None, 1, 2)
+
+
+def test_warm_process_that_never_comes_up_fails_its_tasks_in_words(tmp_path, monkeypatch):
+    from qbresearch.engines.warm import pool
+
+    def start(*args, **options):
+        zygote = Zygote(*args, **options)
+        zygote._process.kill()
+        return zygote
+
+    Zygote = pool.Zygote  # noqa: N806 - it is a class
+    monkeypatch.setattr(pool, "Zygote", start)
+    [outcome] = warm(everything=False).run([task(tmp_path, "fine", "1 + 1")], 1)
+    assert outcome.error["name"] == "中断"
+    assert "--engine standard" in outcome.error["message"]

@@ -131,12 +131,15 @@ class _Pool:
         return None
 
     def _start(self) -> bool:
-        """Have a warm process; False if it does not come up."""
-        self._zygote = Zygote(self._years, everything=self._everything)
-        if wait([self._zygote], timeout=START_TIMEOUT):  # type: ignore[list-item]
-            with suppress(EOFError):
-                self._zygote.report()
-                return True
+        """Have a warm process; False if it does not come up, tried again as often as a task is."""
+        for tries in range(1, TRIES + 1):
+            self._zygote = Zygote(self._years, everything=self._everything)
+            if wait([self._zygote], timeout=START_TIMEOUT):  # type: ignore[list-item]
+                with suppress(EOFError):
+                    self._zygote.report()
+                    return True
+            if tries < TRIES:
+                self._zygote.end()
         return False
 
     def _give_up(self) -> Generator[Outcome, None, None]:
