@@ -40,6 +40,9 @@ benchmark: $(READY)
 	$(BIN)/python benchmarks/bench_multilevel.py
 	$(BIN)/python benchmarks/bench_index.py
 	$(BIN)/python benchmarks/bench_publish.py
+	$(BIN)/python benchmarks/figures.py
+	$(BIN)/python benchmarks/nation.py
+	$(BIN)/python benchmarks/batch.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

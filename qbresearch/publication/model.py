@@ -258,6 +258,8 @@ class Document:
     @property
     def title_lines(self) -> tuple[str, ...]:
         """The title as a title page sets it: the topic, which all reports of a kind share, has a line of its own."""
+        if not self.topic:
+            return (self.title,)
         before, topic, after = self.title.partition(self.topic)
         return tuple(filter(None, (before.rstrip(), topic, after.lstrip(": "))))
 

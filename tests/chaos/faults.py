@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -173,6 +172,8 @@ class Chaos:
             codes = [self._finish(twin) for twin in twins]
             self._note(kind, codes)
         elif kind == "file limit":
+            import resource  # Windows has none
+
             most = self.random.choice((1, 3, 10, 25)) * PAGE
             limited = RunningBatch(self.command(), lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
             self._note(kind, (most, self._finish(limited)))

@@ -215,6 +215,7 @@ class _Sample:
             "rule_unverified": doubt,
             "row": self.t("学校", "Schools"),
             "counter": self.t("所", ""),
+            **dict.fromkeys(("entries", "entries_met", "entries_not_met", "entries_undecided")),
         }
 
     def opening(self, title: str) -> OpeningBlock:

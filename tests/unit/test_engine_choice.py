@@ -70,6 +70,9 @@ def test_a_notebook_that_needs_a_kernel_says_why(text, says):
 def test_a_batch_is_split_between_the_engines(monkeypatch):
     def engine(name):
         class Fake:
+            def __init__(self, **options):
+                pass
+
             def run(self, tasks, workers, on_start=None):
                 for task in tasks:
                     yield Outcome(task.name, None, None, 0.0, "", "", None, name)
