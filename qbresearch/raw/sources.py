@@ -269,7 +269,7 @@ def draft_passport(raw: Path, source_id: str, *, replace: bool = False) -> str:
             ("licence", f"{TO_FILL}：使用许可"), ("kind", "real"), ("form", "as-received"))),
         *([remark] if remark else []),
         f"table = {_quoted(table)}",
-        *([f"note = {_quoted(old['note'])}"] if "note" in old else []),
+        *(f"{key} = {_quoted(old[key])}" for key in ("note", *ENGLISH) if key in old),
     ]
     for name in names:
         lines += ["", "[[file]]", f"name = {_quoted(name)}", f"bytes = {os.path.getsize(folder / name)}",

@@ -96,7 +96,7 @@ def test_a_draft_leaves_open_what_nobody_but_the_user_knows(project):
 
 def test_a_new_file_is_added_to_a_passport_and_what_was_written_is_kept(project, folder):
     path = folder / "source.toml"
-    note = '\nnote = "第一行\\n\\"第二行\\""\n\n[[file]]'
+    note = '\nnote = "第一行\\n\\"第二行\\""\ntitle_en = "A county"\nlicence_en = "Free"\n\n[[file]]'
     path.write_text(path.read_text(encoding="utf-8").replace("\n\n[[file]]", note, 1), encoding="utf-8")
     before = tomllib.loads(path.read_text(encoding="utf-8"))
     (folder / "丙.csv").write_bytes(b"c")
