@@ -266,4 +266,4 @@ def _kernel_manager_class() -> type:
 
 def _last_words(noise: IO[bytes]) -> str:
     noise.seek(0)
-    return noise.read().decode("utf-8", "replace")[-4000:]
+    return noise.read().decode("utf-8", "replace")[-12_000:]

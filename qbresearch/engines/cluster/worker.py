@@ -24,7 +24,7 @@ from qbresearch.provenance import PACKAGE
 
 PROJECT = "QBRESEARCH_PROJECT"
 _POLL = 0.5
-_LAST_WORDS = 4000
+_LAST_WORDS = 12_000
 _GONE = ("closing", "closed", "failed")
 
 

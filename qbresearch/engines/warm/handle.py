@@ -20,7 +20,7 @@ from qbresearch.engines.watching import kill_group
 from qbresearch.provenance import PACKAGE
 
 PACKET = 65536
-_LAST_WORDS = 4000
+_LAST_WORDS = 12_000
 _END_TIMEOUT = 10.0
 
 
